@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by the programs of the lab: strict mode, messages, locks, and commands
+# that run with their output in a log and a sign of life on the terminal.
+#
+# in:	V=1 shows the commands and their output
+#	CACHE, the directory of downloads and compiled objects
+# exit:	1 a step failed, 2 it was called wrongly, 130 it was interrupted
+
+set -euo pipefail
+export LC_ALL=C
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+me=$(basename "$0")
+cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}
+# shellcheck disable=SC2034	# used by the programs that source this file
+build=$top/build
+
+say() { printf '%s: %s\n' "$me" "$*" >&2; }
+die() { say "$*"; exit 1; }
+usage() { say "usage: $me $*"; exit 2; }
+
+# lock NAME: wait for other runs in this clone (or with this cache) that do the same
+lock()
+{
+	mkdir -p "$(dirname "$1")"
+	exec 9> "$1.lock"
+	flock -n 9 && return
+	say "waiting for another run that holds $1.lock"
+	flock 9
+}
+
+# Kill what was started in the background, by its id, however this program ends.
+child=
+# shellcheck disable=SC2317	# called by the traps
+reap()
+{
+	[ -n "$child" ] || return 0
+	kill -TERM -- "-$child" 2>/dev/null || kill -TERM "$child" 2>/dev/null || :
+	wait "$child" 2>/dev/null || :
+	child=
+}
+trap reap EXIT
+trap 'exit 130' INT TERM HUP
+
+# logged LOG WHAT STATUS COMMAND...: run the command with its output in LOG, and
+# say every 5 seconds how far it is, with what the function STATUS prints.
+logged()
+{
+	local logfile=$1 what=$2 status=$3 start=$SECONDS n=0 rc=0
+	shift 3
+	mkdir -p "$(dirname "$logfile")"
+	[ -z "${V:-}" ] || say "+ $*"
+	say "$what ..."
+	set -m
+	"$@" > "$logfile" 2>&1 < /dev/null 9>&- &
+	child=$!
+	set +m
+	while kill -0 "$child" 2>/dev/null; do
+		sleep 0.2
+		n=$((n + 1))
+		[ $((n % 25)) -ne 0 ] ||
+			say "$what: $((SECONDS - start)) s $($status "$logfile" || :)"
+	done
+	wait "$child" || rc=$?
+	child=
+	[ -z "${V:-}" ] || cat "$logfile" >&2
+	return "$rc"
+}
+
+last_line() { tail -n 1 "$1" | tr -cd '[:print:]' | cut -c 1-60; }
+
+# base_row NAME: set base_suites, base_pattern and base_verified from the file bases
+base_row()
+{
+	local row
+	row=$(awk -v n="$1" '!/^#/ && $1 == n' "$top/bases")
+	[ -n "$row" ] || {
+		say "no base '$1'; there are: $(awk '!/^#/ && NF { printf "%s ", $1 }' "$top/bases")"
+		exit 2
+	}
+	# shellcheck disable=SC2034
+	read -r _ base_suites base_pattern base_verified <<< "$row"
+}

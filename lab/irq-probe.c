@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * irq-probe - check from inside a kernel what the design says about its IRQs
+ *
+ * usage: irq-probe CHANNELS
+ *
+ * In:	CHANNELS, how many event channels to bind through /dev/xen/evtchn; on
+ *	a machine without Xen nothing is bound. The boot messages must still be
+ *	in the kernel's log buffer. /proc, /sys and /dev must be mounted.
+ *
+ * Out:	KTAP on standard output. Diagnostic lines "# KEY: VALUE" carry the
+ *	figures for the table: nr_irqs, gsi_top, lowest, highest, asked, bound,
+ *	errno.
+ *
+ * Exit:	0 every test passed or was skipped, 1 one failed, 2 a prerequisite
+ *	is missing and nothing was tested ("Bail out!" says which).
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/klog.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* Used by, but not defined in, the header of Linux */
+typedef uint16_t domid_t;
+#include <xen/evtchn.h>
+
+#define DOMID_SELF		0x7ff0
+#define SYSLOG_READ_ALL		3
+#define SYSLOG_SIZE_BUFFER	10
+
+/* Of x86: arch/x86/include/asm/irq_vectors.h */
+#define NR_VECTORS		256
+#define NR_IRQS_LEGACY		16
+
+/* Of the two event channel ABIs on 64 bit: xen/interface/event_channel.h */
+#define EVTCHN_2L_NR_CHANNELS	4096
+#define EVTCHN_FIFO_NR_CHANNELS	131072
+
+#define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
+
+#define MAX_IRQS		0x100000
+#define SETTLE_SECONDS		60
+
+static char *boot_log;
+static char cmdline[4096];
+static unsigned int test_nr, failed;
+
+/* What is in /sys/kernel/irq at one moment */
+struct irq_survey {
+	unsigned int lowest, highest, nr_dynamic, last;
+	bool dynamic[MAX_IRQS];
+};
+
+static void die(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void __printf(3, 4) result(bool ok, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!ok)
+		failed++;
+	printf("%s %u %s\n# ", ok ? "ok" : "not ok", ++test_nr, name);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+}
+
+static void skip(const char *name, const char *reason)
+{
+	printf("ok %u %s # SKIP %s\n", ++test_nr, name, reason);
+}
+
+/* The content of a small file of /proc or /sys without its last newline */
+static const char *slurp(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		n = 0;
+	buf[n] = 0;
+	if (n && buf[n - 1] == '\n')
+		buf[n - 1] = 0;
+	return buf;
+}
+
+static void read_boot_log(void)
+{
+	int size = klogctl(SYSLOG_SIZE_BUFFER, NULL, 0);
+
+	if (size <= 0)
+		die("kernel log");
+	boot_log = calloc(1, size + 1);
+	if (!boot_log || klogctl(SYSLOG_READ_ALL, boot_log, size) < 0)
+		die("kernel log");
+	if (!strstr(boot_log, "nr_irqs: ")) {
+		errno = ENODATA;
+		die("kernel log without the line NR_IRQS");
+	}
+}
+
+/* The number after @key in the boot log, or @otherwise where it is not */
+static unsigned int logged(const char *key, unsigned int otherwise)
+{
+	const char *p = strstr(boot_log, key);
+
+	return p ? strtoul(p + strlen(key), NULL, 0) : otherwise;
+}
+
+/* One above the last GSI of any IO-APIC, 0 where there is none */
+static unsigned int gsi_top(void)
+{
+	const char *p = boot_log;
+	unsigned int top = 0, first, last;
+
+	while ((p = strstr(p, "IOAPIC["))) {
+		const char *gsi = strstr(p, "GSI ");
+
+		if (gsi && sscanf(gsi, "GSI %u-%u", &first, &last) == 2 && last >= top)
+			top = last + 1;
+		p++;
+	}
+	return top;
+}
+
+/* arch_probe_nr_irqs() without Xen, on a kernel with CONFIG_PCI_MSI=y */
+static unsigned int native_nr_irqs(unsigned int top)
+{
+	unsigned int cpus = logged("nr_cpu_ids:", 1);
+	unsigned int limit = logged("NR_IRQS: ", 0);
+	unsigned int nr = top + NR_IRQS_LEGACY + 8 * cpus;
+
+	if (limit > NR_VECTORS * cpus)
+		limit = NR_VECTORS * cpus;
+	nr += top <= NR_IRQS_LEGACY ? 8 * cpus : 16 * top;
+	return nr < limit ? nr : limit;
+}
+
+static unsigned int abi_channels(void)
+{
+	const char *p = strstr(cmdline, "xen.fifo_events=");
+
+	if (p && strchr("0nN", p[strlen("xen.fifo_events=")]))
+		return EVTCHN_2L_NR_CHANNELS;
+	return EVTCHN_FIFO_NR_CHANNELS;
+}
+
+/* An event channel that is not a GSI: virq, IPI, interdomain, evtchn, MSI */
+static bool is_dynamic(unsigned int irq)
+{
+	char path[64], buf[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/chip_name", irq);
+	slurp(path, buf, sizeof(buf));
+	if (!strncmp(buf, "xen-dyn", 7) || !strcmp(buf, "xen-percpu"))
+		return true;
+	if (strcmp(buf, "xen-pirq"))
+		return false;
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/name", irq);
+	return !strncmp(slurp(path, buf, sizeof(buf)), "msi", 3);
+}
+
+static void survey(struct irq_survey *s)
+{
+	DIR *dir = opendir("/sys/kernel/irq");
+	struct dirent *d;
+
+	memset(s, 0, sizeof(*s));
+	if (!dir)
+		die("/sys/kernel/irq");
+	while ((d = readdir(dir))) {
+		unsigned int irq;
+
+		if (!isdigit(d->d_name[0]))
+			continue;
+		irq = strtoul(d->d_name, NULL, 10);
+		if (irq >= MAX_IRQS)
+			die(d->d_name);
+		if (irq > s->last)
+			s->last = irq;
+		if (!is_dynamic(irq))
+			continue;
+		if (!s->nr_dynamic || irq < s->lowest)
+			s->lowest = irq;
+		if (irq > s->highest)
+			s->highest = irq;
+		s->dynamic[irq] = true;
+		s->nr_dynamic++;
+	}
+	closedir(dir);
+}
+
+/* The number of interrupts that the intr line of /proc/stat has columns for */
+static unsigned int stat_columns(void)
+{
+	FILE *f = fopen("/proc/stat", "r");
+	unsigned int columns = 0;
+	char *line = NULL, *p;
+	size_t size = 0;
+
+	if (!f)
+		die("/proc/stat");
+	while (getline(&line, &size, f) > 0)
+		if (!strncmp(line, "intr ", 5))
+			for (p = line; *p; p++)
+				columns += *p == ' ';
+	free(line);
+	fclose(f);
+	/* The first number is the sum */
+	return columns ? columns - 1 : 0;
+}
+
+/* The width of the first column of /proc/interrupts: its header has 8 more */
+static unsigned int interrupts_width(void)
+{
+	char buf[256];
+
+	return strspn(slurp("/proc/interrupts", buf, sizeof(buf)), " ") - 8;
+}
+
+static unsigned int digits(unsigned int n)
+{
+	unsigned int width = 3, limit = 1000;
+
+	for (; limit <= n; limit *= 10)
+		width++;
+	return width;
+}
+
+/* The lines which arch/x86/pci/xen.c prints for each GSI that it registers */
+static void test_gsi(void)
+{
+	const char *name = "gsi.is_irq", *p = boot_log;
+	unsigned int pirq, irq, gsi, nr = 0, wrong = 0;
+
+	while ((p = strstr(p, "--> pirq="))) {
+		if (sscanf(p, "--> pirq=%u -> irq=%u (gsi=%u)", &pirq, &irq, &gsi) == 3) {
+			nr++;
+			wrong += irq != gsi;
+		}
+		p++;
+	}
+	if (nr)
+		result(!wrong, name, "%u of %u GSIs have another IRQ number", wrong, nr);
+	else
+		skip(name, "no GSI goes through an event channel here");
+}
+
+static int bind_channel(int fd)
+{
+	struct ioctl_evtchn_bind_unbound_port bind = { .remote_domain = DOMID_SELF };
+
+	return ioctl(fd, IOCTL_EVTCHN_BIND_UNBOUND_PORT, &bind);
+}
+
+/* Send an event to @port from another port of this domain, and wait for it */
+static bool deliver(int fd, unsigned int port)
+{
+	struct ioctl_evtchn_bind_interdomain bind = {
+		.remote_domain = DOMID_SELF, .remote_port = port,
+	};
+	struct ioctl_evtchn_notify notify;
+	struct ioctl_evtchn_unbind unbind;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	unsigned int seen;
+	int local = ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, &bind);
+	bool ok = false;
+
+	if (local < 0)
+		return false;
+	notify.port = local;
+	unbind.port = local;
+	if (!ioctl(fd, IOCTL_EVTCHN_NOTIFY, &notify))
+		while (!ok && poll(&pfd, 1, SETTLE_SECONDS * 1000) == 1 &&
+		       read(fd, &seen, sizeof(seen)) == sizeof(seen)) {
+			/* An interdomain bind raises its own end once */
+			ok = seen == port;
+			if (write(fd, &seen, sizeof(seen)) != sizeof(seen))
+				break;
+		}
+	ioctl(fd, IOCTL_EVTCHN_UNBIND, &unbind);
+	return ok;
+}
+
+static void test_channels(unsigned int asked)
+{
+	static struct irq_survey idle, peak, after;
+	unsigned int bound = 0, fresh = 0, stray = 0, top = gsi_top(), irq, i;
+	unsigned int idle_columns, last_port = 0;
+	int fd = open("/dev/xen/evtchn", O_RDWR), port, err = 0;
+
+	if (fd < 0)
+		die("/dev/xen/evtchn");
+	survey(&idle);
+	idle_columns = stat_columns();
+
+	while (bound < asked) {
+		port = bind_channel(fd);
+		if (port < 0) {
+			err = errno;
+			break;
+		}
+		last_port = port;
+		if (++bound % 1000 == 0)
+			fprintf(stderr, "irq-probe: %u of %u channels bound\n", bound, asked);
+	}
+
+	survey(&peak);
+	for (irq = 0; irq <= peak.last; irq++)
+		fresh += peak.dynamic[irq] && !idle.dynamic[irq];
+	for (irq = 0; irq < NR_IRQS_LEGACY; irq++)
+		stray += peak.dynamic[irq];
+
+	printf("# lowest: %u\n# highest: %u\n", peak.lowest, peak.highest);
+	printf("# asked: %u\n# bound: %u\n# errno: %s\n", asked, bound,
+	       err ? strerrorname_np(err) : "0");
+
+	result(bound == asked, "bind.all", "%u of %u channels, %s", bound, asked,
+	       err ? strerror(err) : "no error");
+	result(fresh == bound, "bind.distinct", "%u channels have %u IRQs", bound, fresh);
+	result(peak.lowest >= top, "range.above_gsi", "lowest dynamic IRQ is %u, GSIs end at %u",
+	       peak.lowest, top);
+	result(!stray, "range.above_isa", "%u dynamic IRQs below %u", stray, NR_IRQS_LEGACY);
+	result(interrupts_width() == digits(peak.last), "proc.interrupts_peak",
+	       "column of %u for IRQ %u", interrupts_width(), peak.last);
+	result(last_port && deliver(fd, last_port), "event.delivered",
+	       "port %u, IRQs up to %u", last_port, peak.highest);
+	close(fd);
+
+	/* The IRQs are freed after a grace period: wait until no more go away */
+	for (i = 0; i < SETTLE_SECONDS; i++) {
+		survey(&after);
+		if (after.nr_dynamic == idle.nr_dynamic)
+			break;
+		sleep(1);
+	}
+	result(!memcmp(after.dynamic, idle.dynamic, sizeof(idle.dynamic)), "close.returns",
+	       "%u dynamic IRQs before, %u after", idle.nr_dynamic, after.nr_dynamic);
+	result(stat_columns() == idle_columns, "proc.stat_after_peak",
+	       "%u columns before, %u after", idle_columns, stat_columns());
+}
+
+int main(int argc, char **argv)
+{
+	static struct irq_survey idle;
+	unsigned int nr_irqs, native, channels, top;
+	char type[16];
+	bool xen;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: irq-probe CHANNELS\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("KTAP version 1\n");
+
+	read_boot_log();
+	slurp("/proc/cmdline", cmdline, sizeof(cmdline));
+	xen = !strcmp(slurp("/sys/hypervisor/type", type, sizeof(type)), "xen");
+	if (xen)
+		slurp("/sys/hypervisor/guest_type", type, sizeof(type));
+	printf("1..%u\n", xen ? 12 : 4);
+
+	top = gsi_top();
+	nr_irqs = logged(" nr_irqs: ", 0);
+	native = native_nr_irqs(top);
+	channels = xen ? abi_channels() : 0;
+	printf("# domain: %s\n# nr_irqs: %u\n# gsi_top: %u\n", xen ? type : "none", nr_irqs, top);
+	result(nr_irqs == native + channels, "nr_irqs.is_the_sum",
+	       "%u; CPUs and GSIs make %u, the ABI has %u channels", nr_irqs, native, channels);
+
+	survey(&idle);
+	result(stat_columns() == idle.last + 1, "proc.stat_ends_at_last",
+	       "%u columns, last IRQ is %u", stat_columns(), idle.last);
+	result(interrupts_width() == digits(idle.last), "proc.interrupts_idle",
+	       "column of %u for IRQ %u", interrupts_width(), idle.last);
+	test_gsi();
+
+	if (xen)
+		test_channels(strtoul(argv[1], NULL, 10));
+	printf("# %u failed of %u\n", failed, test_nr);
+	return failed ? 1 : 0;
+}

@@ -13,8 +13,9 @@ export LC_ALL=C
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 me=$(basename "$0")
-cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}
 # shellcheck disable=SC2034	# used by the programs that source this file
+cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}
+# shellcheck disable=SC2034
 build=$top/build
 
 say() { printf '%s: %s\n' "$me" "$*" >&2; }

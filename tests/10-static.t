@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every script is clean under shellcheck, every file has its licence, and the
+# patches are clean under checkpatch.pl --strict.
+
+. "$(dirname "$0")/tap.sh"
+
+mapfile -t scripts < <(git ls-files | while read -r f; do
+	! head -n 1 "$f" | grep -qE '^#!/bin/(ba)?sh' || echo "$f"
+done)
+for script in "${scripts[@]}" lab/common.sh tests/tap.sh; do
+	run shellcheck -x -P SCRIPTDIR "$script"
+	ok $rc "shellcheck $script"
+done
+
+for f in $(git ls-files | grep -v '^patches/'); do
+	grep -q 'SPDX-License-Identifier: GPL-2.0' "$f" || echo "$f"
+done > "$scratch/output"
+[ ! -s "$scratch/output" ]
+ok $? "an SPDX line in every file"
+
+for patch in patches/"$BASE"/*.patch; do
+	# The tree's own rules; who signs it off is the sender's affair
+	run "$OUT/tree/scripts/checkpatch.pl" --root="$OUT/tree" --strict --no-signoff \
+		--ignore FILE_PATH_CHANGES,COMMIT_MESSAGE,BAD_SIGN_OFF "$patch"
+	ok $rc "checkpatch $(basename "$patch")"
+done
+plan

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Composing, mailing and absorbing the series lead to the same tree.
+
+. "$(dirname "$0")/tap.sh"
+
+tree=$OUT/tree
+want=$(git -C "$tree" rev-parse 'series^{tree}')
+
+run lab/series
+ok $rc "make series"
+ls "$OUT"/series/0000-cover-letter.txt > /dev/null
+ok $? "there is a cover letter"
+[ "$(find "$OUT/series" -name '*.patch' | wc -l)" = "$(grep -vc '^#' "patches/$BASE/series")" ]
+ok $? "one mail a patch"
+
+run git -C "$tree" worktree add -f --detach "$scratch/am" upstream
+ok $rc "pristine upstream"
+run git -C "$scratch/am" -c user.name=tester -c user.email=tester@localhost am -q "$OUT"/series/*.patch
+ok $rc "git am"
+[ "$(git -C "$scratch/am" rev-parse 'HEAD^{tree}')" = "$want" ]
+ok $? "git am gives the composed tree, byte for byte"
+git -C "$tree" worktree remove -f "$scratch/am"
+
+cp -a "patches/$BASE" "$scratch/before"
+cp -a linux "$scratch/linux"
+run lab/absorb
+ok $rc "absorb"
+run diff -r "$scratch/before" "patches/$BASE"
+ok $rc "absorbing an unchanged tree changes no patch"
+run diff -r "$scratch/linux" linux
+ok $rc "and no file under linux/"
+run lab/tree
+ok $rc "compose again"
+[ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
+ok $? "it is the same tree"
+
+# A change made as a commit comes back as a patch, and goes again with it
+echo "/* $$ */" >> "$tree/kernel/irq/internals.h"
+mkdir -p "$tree/tools/testing/selftests/lab-test"
+echo 'void t(void) {}' > "$tree/tools/testing/selftests/lab-test/t.c"
+git -C "$tree" add -A
+git -C "$tree" -c user.name=t -c user.email=t@localhost commit -qm 'lab: Try absorb
+
+A changelog.'
+run lab/absorb
+ok $rc "absorb a new commit"
+grep -q 'lab-Try-absorb.patch tools/testing/selftests/lab-test/t.c' "patches/$BASE/series" &&
+	[ -f linux/tools/testing/selftests/lab-test/t.c ]
+ok $? "the change is a patch, the new file lives in linux/"
+rm -rf "patches/$BASE" linux
+cp -a "$scratch/before" "patches/$BASE"
+cp -a "$scratch/linux" linux
+git -C "$tree" reset -q --hard HEAD~
+run lab/tree
+[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
+ok $? "as it was"
+plan

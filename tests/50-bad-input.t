@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What bad input gets: a clear line, a non-zero exit, nothing half-made and no
+# QEMU left.
+
+. "$(dirname "$0")/tap.sh"
+
+real=$OUT
+export OUT=$scratch/out
+mkdir -p "$OUT"
+
+run make BASE=nonsense tree
+fails_with 2 "no base 'nonsense'; there are: 6.1" "BASE=nonsense"
+run env ENV=nonsense SIDE=patched lab/boot
+fails_with 2 "no environment 'nonsense'; there are: native" "ENV=nonsense"
+run env ENV=native SIDE=nonsense lab/boot
+fails_with 2 "SIDE is base or patched" "SIDE=nonsense"
+run env LINUX=/nonexistent lab/tree
+fails_with 1 "LINUX=/nonexistent is not a kernel tree" "LINUX=/nonexistent"
+
+# Sources
+run env CACHE="$scratch/cache" MIRROR=http://127.0.0.1:9/debian lab/fetch
+fails_with 1 "cannot read http://127.0.0.1:9/debian: .*is there a network\?.*log: " "no network"
+[ ! -e "$OUT/source" ]
+ok $? "no network: no source"
+
+lists=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}/apt/6.1/lists
+mirror=$scratch/mirror
+for suite in bookworm bookworm-security; do
+	at=$mirror/dists/$suite
+	[ $suite = bookworm ] || at=$mirror-security/dists/$suite
+	mkdir -p "$at"
+	cp "$lists"/*_dists_${suite}_InRelease "$at/InRelease" 2>/dev/null
+done
+sed -i 's/^Origin: Debian$/Origin: Debiam/' "$mirror/dists/bookworm/InRelease"
+run env CACHE="$scratch/cache" MIRROR="file://$mirror" lab/fetch
+fails_with 1 "cannot read .*(not signed|signature|BADSIG)" "a wrong signature"
+
+mkdir -p "$scratch/cache/src"
+echo damaged > "$scratch/cache/src/linux_6.1.1.orig.tar.xz"
+echo "$(printf '0%.0s' {1..64})  linux_6.1.1.orig.tar.xz" > "$scratch/cache/src/6.1.sha256"
+run env CACHE="$scratch/cache" MIRROR=http://127.0.0.1:9/debian lab/fetch
+said "damaged, fetching it again: .*linux_6.1.1.orig.tar.xz" && [ "$rc" = 1 ] && [ ! -e "$OUT/source" ]
+ok $? "a damaged tarball is not used"
+
+# The host
+mkdir "$scratch/bin"
+printf '#!/bin/sh\nexit 1\n' > "$scratch/bin/dpkg-query"
+chmod +x "$scratch/bin/dpkg-query"
+printf '#!/bin/sh\necho 1000\n' > "$scratch/bin/id"
+chmod +x "$scratch/bin/id"
+run env PATH="$scratch/bin:$PATH" lab/deps
+fails_with 1 "as root: apt-get update && apt-get install .* qemu-system-x86" "a package is missing, not root"
+rm "$scratch/bin/dpkg-query"
+for tool in bash dirname basename cat; do ln -s "$(command -v $tool)" "$scratch/bin/"; done
+run env PATH="$scratch/bin" bash lab/deps
+fails_with 1 "not a Debian system" "not Debian"
+
+# The tree: upstream as it is, but for one line that a patch changes
+upstream=$scratch/linux
+git clone -q --shared --no-checkout "$real/tree" "$upstream"
+git -C "$upstream" sparse-checkout set --no-cone /Kbuild /Makefile /include/linux/irqnr.h \
+	/kernel/irq /fs/proc /Documentation/filesystems/proc.rst
+git -C "$upstream" checkout -q upstream
+sed -i 's/for_each_irq_desc(irq, desc)/for_each_irq_desc(nr, desc)/' "$upstream/include/linux/irqnr.h"
+rm -rf "$upstream/.git"
+run env LINUX="$upstream" lab/tree
+fails_with 1 "0001-.*\.patch does not apply to .*include/linux/irqnr.h" \
+	"a patch that no longer applies: its name and the file"
+[ "$(git -C "$OUT/tree" rev-parse series)" = "$(git -C "$OUT/tree" rev-parse upstream)" ]
+ok $? "and no half of the series stays in the tree"
+rm -rf "$OUT/tree"
+
+full=$scratch/full
+mkdir "$full"
+if mount -t tmpfs -o size=20m none "$full" 2> /dev/null; then
+	cp "$real/source" "$full/"
+	run env OUT="$full" lab/tree
+	fails_with 1 "cannot unpack .*No space left on device.*log: " "disk full"
+	[ ! -e "$full/tree" ] && [ ! -e "$full/tree.new" ]
+	ok $? "disk full: no half of a tree stays"
+	umount "$full"
+else
+	skip "disk full" "no tmpfs can be mounted here"
+fi
+
+# The kernel
+git clone -q --shared --no-checkout "$real/tree" "$OUT/tree"
+git -C "$OUT/tree" tag -f upstream origin/series~0 > /dev/null 2>&1
+git -C "$OUT/tree" branch -f series origin/series > /dev/null 2>&1
+echo 'CONFIG_NO_SUCH_SYMBOL=y' > "$scratch/nonsense.config"
+run env SIDE=patched CONFIGS="$scratch/nonsense.config" lab/kernel
+fails_with 1 "did not survive olddefconfig: CONFIG_NO_SUCH_SYMBOL=y" "a config symbol that did not survive"
+
+echo 'broken here' >> "$OUT/patched/src/kernel/bounds.c"
+git -C "$OUT/patched/src" -c user.name=t -c user.email=t@localhost commit -qam broken
+git -C "$OUT/tree" branch -f series "$(git -C "$OUT/patched/src" rev-parse HEAD)"
+run env SIDE=patched lab/kernel
+fails_with 1 "the kernel does not build: kernel/bounds.c:.*error.*log: " "a kernel that does not build"
+[ ! -e "$OUT/patched/bzImage" ]
+ok $? "and no bzImage"
+
+# The boot
+ln -s "$real/patched/bzImage" "$OUT/patched/bzImage"
+run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
+fails_with 3 "native: a splat: Kernel panic.*" "a kernel that panics"
+run env ENV=native SIDE=patched KARGS=lab.shell LIMIT=10 lab/boot
+fails_with 3 "native: still running after 10 s, ended" "a machine that hangs"
+said "no verdict" && [ "$(cat "$OUT/patched/logs/native.verdict")" = error ]
+ok $? "no verdict is an error"
+run env ENV=guest-pv SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
+fails_with 3 "guest-pv: a splat: \(guest\).*Kernel panic" "a guest that panics"
+run env ENV=native SIDE=patched XEN=/dev/null LIMIT=10 KARGS=panic=oops lab/boot
+[ $rc = 0 ]
+ok $? "no Xen, no use for XEN="
+run env ENV=dom0-pv SIDE=patched XEN=/dev/null LIMIT=10 lab/boot
+fails_with 1 "QEMU failed: .*its command line: " "XEN= that is none"
+
+env ENV=native SIDE=patched KARGS=lab.shell lab/boot > "$scratch/output" 2>&1 &
+boot=$!
+for _ in $(seq 50); do
+	sleep 0.2
+	qemu=$(pgrep -f "qemu-system-x86_64.*$OUT/patched/logs" | head -n 1)
+	[ -z "$qemu" ] || break
+done
+kill -TERM $boot
+rc=0
+wait $boot || rc=$?
+sleep 1
+[ $rc = 130 ] && [ -n "$qemu" ] && [ ! -d "/proc/$qemu" ]
+ok $? "interrupted: exit 130, and no QEMU is left"
+[ -z "$(find "$OUT/patched/logs" -name 'native.??????')" ]
+ok $? "interrupted: nothing half-made is left"
+
+mkdir -p "$OUT/empty"
+run env OUT="$OUT/empty" lab/report
+fails_with 1 "no verdict under" "a report of nothing"
+plan

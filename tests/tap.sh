@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by the tests: TAP on standard output, a scratch directory that goes
+# away, and what the tests ask of the lab.
+#
+# in:	OUT, BASE and CACHE, as make exports them
+# exit:	that of the test: 0 when every "ok" was printed and the plan was kept
+
+set -uo pipefail
+export LC_ALL=C
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export BASE=${BASE:-6.1}
+export OUT=${OUT:-$top/build/$BASE}
+cd "$top" || exit 1
+mkdir -p build
+scratch=$(mktemp -d "$top/build/test.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+n=0
+
+# ok CONDITION-EXIT-CODE NAME: one result
+ok()
+{
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		[ ! -s "$scratch/output" ] || sed 's/^/# /' "$scratch/output" | tail -n 20
+	fi
+}
+
+skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+plan() { echo "1..$n"; }
+
+# run COMMAND...: run it with its output in $scratch/output; the exit code in $rc
+run()
+{
+	rc=0
+	"$@" > "$scratch/output" 2>&1 < /dev/null || rc=$?
+}
+
+# said PATTERN: the last run printed it, in one line
+said() { grep -qE "$1" "$scratch/output"; }
+
+# fails_with CODE PATTERN NAME: the last run failed that way
+fails_with()
+{
+	[ "$rc" = "$1" ] && said "$2"
+	ok $? "$3"
+}

@@ -49,6 +49,7 @@ typedef uint16_t domid_t;
 #define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
 
 #define MAX_IRQS		0x100000
+#define EVENT_SECONDS		20
 #define SETTLE_SECONDS		60
 
 static char *boot_log;
@@ -288,7 +289,7 @@ static bool deliver(int fd, unsigned int port)
 	notify.port = local;
 	unbind.port = local;
 	if (!ioctl(fd, IOCTL_EVTCHN_NOTIFY, &notify))
-		while (!ok && poll(&pfd, 1, SETTLE_SECONDS * 1000) == 1 &&
+		while (!ok && poll(&pfd, 1, EVENT_SECONDS * 1000) == 1 &&
 		       read(fd, &seen, sizeof(seen)) == sizeof(seen)) {
 			/* An interdomain bind raises its own end once */
 			ok = seen == port;

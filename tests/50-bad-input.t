@@ -117,18 +117,26 @@ ok $? "no Xen, no use for XEN="
 run env ENV=dom0-pv SIDE=patched XEN=/dev/null LIMIT=10 lab/boot
 fails_with 1 "QEMU failed: .*its command line: " "XEN= that is none"
 
+# qemus: the processes whose command line names this test's logs
+qemus()
+{
+	for p in /proc/[0-9]*; do
+		tr '\0' ' ' 2> /dev/null < "$p/cmdline" | grep -q "^qemu.*$OUT/patched/logs" && echo "$p"
+	done
+}
+
 env ENV=native SIDE=patched KARGS=lab.shell lab/boot > "$scratch/output" 2>&1 &
 boot=$!
 for _ in $(seq 50); do
 	sleep 0.2
-	qemu=$(pgrep -f "qemu-system-x86_64.*$OUT/patched/logs" | head -n 1)
+	qemu=$(qemus)
 	[ -z "$qemu" ] || break
 done
 kill -TERM $boot
 rc=0
 wait $boot || rc=$?
 sleep 1
-[ $rc = 130 ] && [ -n "$qemu" ] && [ ! -d "/proc/$qemu" ]
+[ $rc = 130 ] && [ -n "$qemu" ] && [ -z "$(qemus)" ]
 ok $? "interrupted: exit 130, and no QEMU is left"
 [ -z "$(find "$OUT/patched/logs" -name 'native.??????')" ]
 ok $? "interrupted: nothing half-made is left"

@@ -70,6 +70,16 @@ logged()
 	return "$rc"
 }
 
+# why LOG: what a command that failed said last
+why()
+{
+	if [ "$(df -k --output=avail "$(dirname "$1")" | tail -n 1)" -lt 1024 ]; then
+		echo "no space left on device"
+	else
+		last_line "$1"
+	fi
+}
+
 last_line() { tail -n 1 "$1" | tr -cd '[:print:]' | cut -c 1-60; }
 
 # base_row NAME: set base_suites, base_pattern and base_verified from the file bases

@@ -21,9 +21,9 @@ fails_with 1 "LINUX=/nonexistent is not a kernel tree" "LINUX=/nonexistent"
 
 # Sources
 run env CACHE="$scratch/cache" MIRROR=http://127.0.0.1:9/debian lab/fetch
-fails_with 1 "cannot read http://127.0.0.1:9/debian: .*is there a network\?.*log: " "no network"
-[ ! -e "$OUT/source" ]
-ok $? "no network: no source"
+fails_with 1 "cannot read http://127.0.0.1:9/debian: " "no network"
+said "is there a network\? log: " && [ ! -e "$OUT/source" ]
+ok $? "no network: asks for it, and no source"
 
 lists=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}/apt/6.1/lists
 mirror=$scratch/mirror
@@ -60,13 +60,14 @@ fails_with 1 "not a Debian system" "not Debian"
 # The tree: upstream as it is, but for one line that a patch changes
 upstream=$scratch/linux
 git clone -q --shared --no-checkout "$real/tree" "$upstream"
-git -C "$upstream" sparse-checkout set --no-cone /Kbuild /Makefile /include/linux/irqnr.h \
+git -C "$upstream" sparse-checkout set --no-cone /Kbuild /Makefile \
+	/drivers/net/hamradio /drivers/fpga /include/linux/irqnr.h \
 	/kernel/irq /fs/proc /Documentation/filesystems/proc.rst
 git -C "$upstream" checkout -q upstream
 sed -i 's/for_each_irq_desc(irq, desc)/for_each_irq_desc(nr, desc)/' "$upstream/include/linux/irqnr.h"
 rm -rf "$upstream/.git"
 run env LINUX="$upstream" lab/tree
-fails_with 1 "0001-.*\.patch does not apply to .*include/linux/irqnr.h" \
+fails_with 1 "0003-.*\.patch does not apply to .*include/linux/irqnr.h" \
 	"a patch that no longer applies: its name and the file"
 [ "$(git -C "$OUT/tree" rev-parse series)" = "$(git -C "$OUT/tree" rev-parse upstream)" ]
 ok $? "and no half of the series stays in the tree"
@@ -77,7 +78,7 @@ mkdir "$full"
 if mount -t tmpfs -o size=20m none "$full" 2> /dev/null; then
 	cp "$real/source" "$full/"
 	run env OUT="$full" lab/tree
-	fails_with 1 "cannot unpack .*No space left on device.*log: " "disk full"
+	fails_with 1 "cannot unpack .*: no space left on device; log: " "disk full"
 	[ ! -e "$full/tree" ] && [ ! -e "$full/tree.new" ]
 	ok $? "disk full: no half of a tree stays"
 	umount "$full"
@@ -87,22 +88,20 @@ fi
 
 # The kernel
 git clone -q --shared --no-checkout "$real/tree" "$OUT/tree"
-git -C "$OUT/tree" tag -f upstream origin/series~0 > /dev/null 2>&1
-git -C "$OUT/tree" branch -f series origin/series > /dev/null 2>&1
 echo 'CONFIG_NO_SUCH_SYMBOL=y' > "$scratch/nonsense.config"
 run env SIDE=patched CONFIGS="$scratch/nonsense.config" lab/kernel
 fails_with 1 "did not survive olddefconfig: CONFIG_NO_SUCH_SYMBOL=y" "a config symbol that did not survive"
 
 echo 'broken here' >> "$OUT/patched/src/kernel/bounds.c"
 git -C "$OUT/patched/src" -c user.name=t -c user.email=t@localhost commit -qam broken
-git -C "$OUT/tree" branch -f series "$(git -C "$OUT/patched/src" rev-parse HEAD)"
+git -C "$OUT/tree" update-ref refs/heads/series "$(git -C "$OUT/patched/src" rev-parse HEAD)"
 run env SIDE=patched lab/kernel
-fails_with 1 "the kernel does not build: kernel/bounds.c:.*error.*log: " "a kernel that does not build"
+fails_with 1 "the kernel does not build: .*kernel/bounds.c:.*error.*log: " "a kernel that does not build"
 [ ! -e "$OUT/patched/bzImage" ]
 ok $? "and no bzImage"
 
 # The boot
-ln -s "$real/patched/bzImage" "$OUT/patched/bzImage"
+cp "$real/patched/bzImage" "$OUT/patched/"
 run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
 fails_with 3 "native: a splat: Kernel panic.*" "a kernel that panics"
 run env ENV=native SIDE=patched KARGS=lab.shell LIMIT=10 lab/boot

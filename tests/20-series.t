@@ -32,11 +32,14 @@ ok $? "git am gives the composed tree, byte for byte"
 git -C "$tree" worktree remove -f "$scratch/am"
 
 cp -a "patches/$BASE" "$scratch/before"
+# git keeps no empty directory
+mkdir -p linux
 cp -a linux "$scratch/linux"
 run lab/absorb
 ok $rc "absorb"
 run diff -r "$scratch/before" "patches/$BASE"
 ok $rc "absorbing an unchanged tree changes no patch"
+mkdir -p linux
 run diff -r "$scratch/linux" linux
 ok $rc "and no file under linux/"
 run lab/tree
@@ -60,6 +63,7 @@ ok $? "the change is a patch, the new file lives in linux/"
 rm -rf "patches/$BASE" linux
 cp -a "$scratch/before" "patches/$BASE"
 cp -a "$scratch/linux" linux
+rmdir --ignore-fail-on-non-empty linux
 run lab/tree
 [ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
 ok $? "as it was"

@@ -82,6 +82,20 @@ why()
 
 last_line() { tail -n 1 "$1" | tr -cd '[:print:]' | cut -c 1-60; }
 
+# set_mirrors: set mirror and security to MIRROR and MIRROR-security, or to those
+# that the machine's own apt uses
+# shellcheck disable=SC2034	# used by the programs that source this file
+set_mirrors()
+{
+	# shellcheck disable=SC2016	# a format of apt
+	local uris='$(REPO_URI)'
+	uris=$(apt-get indextargets --format "$uris" | sed 's|/$||')
+	mirror=${MIRROR:-$(awk '/\/debian$/ && !n++' <<< "$uris")}
+	[ "$mirror" ] || die "apt knows no Debian mirror: apt-get update, or MIRROR=http://.../debian"
+	security=$mirror-security
+	[ "${MIRROR:-}" ] || security=$(awk -v s="$security" '/\/debian-security$/ { s = $0 } END { print s }' <<< "$uris")
+}
+
 # base_row NAME: set base_suites, base_pattern and base_verified from the file bases
 base_row()
 {

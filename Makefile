@@ -11,48 +11,57 @@ MAKEFLAGS += --no-print-directory
 $(if $(V),,$(eval .SILENT:))
 
 BASE ?= 6.1
+# What make test goes through: a BASE that is named, or all of them
+BASES ?= $(if $(LINUX)$(filter-out file,$(origin BASE)),$(BASE),$(shell awk '!/^\#/ && NF { print $$1 }' bases))
 SIDE ?= patched
 ENV ?= dom0-pv
+TIER ?= make
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xen-irqs
 # A tree of the user's own has its results beside those of the base
 OUT := $(CURDIR)/build/$(BASE)$(if $(LINUX),-$(notdir $(abspath $(LINUX))))
-export BASE SIDE ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR
+export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR
 
 ROOTFS := build/xen/guest.cpio.gz
-# environment, or environment-Nvcpu where N is not the row's first
-BOOTS := $(shell awk '!/^\#/ && NF { n = split($$4, v, ","); print $$1; \
-	for (i = 2; i <= n; i++) print $$1 "-" v[i] "vcpu" }' lab/environments)
+BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test both help deps fetch tree absorb series kernel rootfs boots boot shell report \
+.PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs boots boot shell report \
 	clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
-all: both
+all: deps
+	$(MAKE) tested
 	lab/report
 
-test: ## everything that must hold; prove's summary comes last
-test: both
+test: ## everything that must hold, of all BASES; prove's summary comes last
+test: export TIER = test
+test: deps
+	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
 	prove --timer tests/
 
-# Every kernel built and booted
-both: deps
-	$(MAKE) kernel SIDE=base
-	$(MAKE) kernel SIDE=patched
-	$(MAKE) boots SIDE=base
-	$(MAKE) boots SIDE=patched
+test-all: ## the same with every variation, and the base side of every base
+test-all: export TIER = all
+test-all: deps
+	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
+	prove --timer tests/
+
+# Every kernel built and booted that TIER has of BASE
+tested:
+	for side in base patched; do \
+		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel boots; done
 
 help: ## this text
-	sed -n 's/^\([a-z]*\): ## /\1	/p' Makefile | column -t -s '	'
+	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
 	echo
 	echo 'BASE=6.1 SIDE=base|patched ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
+	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
 	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
 	echo 'LINUX=/path XEN=/path  a kernel tree, a hypervisor (ELF) of your own'
 	echo 'V=1                    show the commands and their output'
 	echo 'ACCEL=kvm              another accelerator than tcg'
 	echo 'CACHE=/path            downloads and compiled objects ($(CACHE))'
 	echo
-	echo 'environments: $(BOOTS)'
-	echo 'bases: '$$(awk '!/^#/ && NF { print $$1 }' bases)
+	echo 'environments: '$$(lab/boots patched $(TIER))
+	echo 'bases:        '$$(awk '!/^#/ && NF { print $$1 }' bases)
 
 deps: ## install the packages that are missing
 	lab/deps
@@ -83,11 +92,9 @@ boots: rootfs
 	$(MAKE) -j2 $(BOOTS:%=$(OUT)/$(SIDE)/logs/%.ktap)
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
-# a splat, ends it here.
-$(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(ROOTFS) lab/environments lab/boot
-	name=$*; vcpus=; \
-	[[ $$name != *-*vcpu ]] || { vcpus=$${name##*-}; name=$${name%-*}; }; \
-	ENV=$$name VCPUS=$${vcpus%vcpu} lab/boot || [ $$? = 1 ]
+# a splat, ends it here where the patched kernel is booted.
+$(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(ROOTFS) lab/environments lab/variations lab/boot
+	ENV=$* lab/boot || [ $$? = 1 ] || [ $(SIDE) = base ]
 
 boot: ## one boot of ENV with its console on the terminal
 boot: kernel rootfs

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gsi-clash - bind a GSI whose IRQ number is taken, and again when it is free
+ *
+ * usage: insmod gsi-clash.ko [gsi=N]
+ *
+ * In:	gsi, see gsi.h. It and the next one below are used as far as nobody else
+ *	does.
+ *
+ * Out:	KTAP in the kernel's log, each line after "gsi_clash: ". The GSI stays
+ *	bound, as nothing can unbind a GSI.
+ *
+ * Exit:	the module always loads.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "gsi.h"
+
+static int __init gsi_clash_init(void)
+{
+	int nr = next_unused(), unused = next_unused();
+	int before, taken, first, second, left;
+	bool mapped;
+
+	if (unused < 0) {
+		pr_info("Bail out! no two GSIs are unused\n");
+		return 0;
+	}
+
+	before = next_pirq(unused);
+	taken = irq_alloc_desc_at(nr, -1);
+	first = bind(nr);
+	second = bind(nr);
+	left = xen_irq_from_gsi(nr);
+	mapped = still_mapped(nr, unused, before);
+
+	result(taken == nr, "clash.taken", "IRQ %d: %d", nr, taken);
+	result(first == -EEXIST, "clash.is_an_error", "GSI %d: %d", nr, first);
+	result(second == -EEXIST, "clash.again", "GSI %d: %d", nr, second);
+	result(left == -1, "clash.leaves_no_irq_info", "GSI %d has IRQ %d", nr, left);
+	result(!mapped, "clash.leaves_no_pirq", "that of GSI %d is %smapped", nr,
+	       mapped ? "" : "not ");
+
+	irq_free_desc(nr);
+	first = bind(nr);
+	second = bind(nr);
+	left = xen_irq_from_gsi(nr);
+
+	result(first == nr, "free.binds", "GSI %d: %d", nr, first);
+	result(second == nr, "free.again", "GSI %d: %d", nr, second);
+	result(left == nr, "free.is_known", "GSI %d has IRQ %d", nr, left);
+	pr_info("1..%u\n", test_nr);
+
+	return 0;
+}
+module_init(gsi_clash_init);
+
+MODULE_DESCRIPTION("Bind a GSI whose IRQ number is taken, and again when it is free");
+MODULE_LICENSE("GPL");

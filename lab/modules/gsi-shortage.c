@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gsi-shortage - bind GSIs while one memory allocation after the other fails
+ *
+ * usage: insmod gsi-shortage.ko [gsi=N]
+ *
+ * In:	gsi, see gsi.h. It and those below are used as far as nobody else does.
+ *	The kernel has CONFIG_FAILSLAB, with ignore-gfp-wait off.
+ *
+ * Out:	KTAP in the kernel's log, each line after "gsi_shortage: ". The GSIs stay
+ *	bound, as nothing can unbind a GSI.
+ *
+ * Exit:	the module always loads.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fault-inject.h>
+#include <linux/sched.h>
+
+#include "gsi.h"
+
+/* More than a bind has allocations */
+#define MAX_FAULTS	100
+
+/* Bind @nr while the allocation number @nth fails: was there one to fail? */
+static bool bind_without(unsigned int nth, unsigned int nr, int *irq)
+{
+	bool failed;
+
+	current->fail_nth = nth;
+	*irq = bind(nr);
+	failed = !current->fail_nth;
+	current->fail_nth = 0;
+
+	return failed;
+}
+
+static int __init gsi_shortage_init(void)
+{
+	unsigned int nth, errors = 0, tolerated = 0, wrong = 0, left = 0, mapped = 0;
+	int unused = next_unused(), nr = next_unused();
+	int before, irq = -ENOENT;
+
+	for (nth = 1; nr >= 0 && nth < MAX_FAULTS; nth++) {
+		before = next_pirq(unused);
+		if (!bind_without(nth, nr, &irq))
+			break;
+		if (irq == nr) {
+			/* It can do without, for instance without sysfs */
+			tolerated++;
+			nr = next_unused();
+			continue;
+		}
+		errors++;
+		wrong += irq != -ENOMEM;
+		left += xen_irq_from_gsi(nr) != -1;
+		mapped += still_mapped(nr, unused, before);
+	}
+	if (nr < 0) {
+		pr_info("Bail out! too few GSIs are unused\n");
+		return 0;
+	}
+
+	result(errors, "shortage.hits", "%u allocations fail a bind, %u do not", errors, tolerated);
+	result(!wrong, "shortage.is_an_error", "%u are not -ENOMEM", wrong);
+	result(!left, "shortage.leaves_no_irq_info", "%u do", left);
+	result(!mapped, "shortage.leaves_no_pirq", "%u do", mapped);
+	result(irq == nr, "shortage.ends", "GSI %d: %d", nr, irq);
+	pr_info("1..%u\n", test_nr);
+
+	return 0;
+}
+module_init(gsi_shortage_init);
+
+MODULE_DESCRIPTION("Bind GSIs while one memory allocation after the other fails");
+MODULE_LICENSE("GPL");

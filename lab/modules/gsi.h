@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the modules that bind GSIs have in common: KTAP in the kernel's log, and
+ * the view from inside of what a bind has left behind in Linux and in Xen.
+ */
+#ifndef LAB_GSI_H
+#define LAB_GSI_H
+
+#include <linux/acpi.h>
+#include <linux/irq.h>
+#include <linux/module.h>
+
+#include <xen/events.h>
+#include <xen/interface/physdev.h>
+#include <xen/xen.h>
+
+#include <asm/xen/hypercall.h>
+
+static unsigned int gsi = 23;
+module_param(gsi, uint, 0444);
+MODULE_PARM_DESC(gsi, "the highest GSI to use (default: the last of 24)");
+
+static unsigned int test_nr;
+
+static __printf(3, 4) void result(bool ok, const char *name, const char *fmt, ...)
+{
+	struct va_format detail = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	detail.va = &args;
+	pr_info("%s %u %s\n", ok ? "ok" : "not ok", ++test_nr, name);
+	pr_info("# %pV\n", &detail);
+	va_end(args);
+}
+
+/* The next GSI, downwards, which has no descriptor and no irq_info */
+static int next_unused(void)
+{
+	for (; gsi >= nr_legacy_irqs(); gsi--)
+		if (!irq_get_irq_data(gsi) && xen_irq_from_gsi(gsi) == -1)
+			return gsi--;
+
+	return -ENOENT;
+}
+
+static int bind(unsigned int nr)
+{
+	return acpi_register_gsi(NULL, nr, ACPI_LEVEL_SENSITIVE, ACPI_ACTIVE_LOW);
+}
+
+static int unmap_pirq(int pirq)
+{
+	struct physdev_unmap_pirq unmap = {
+		.domid = DOMID_SELF,
+		.pirq = pirq,
+	};
+
+	return HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap);
+}
+
+/* The pirq that Xen gives to the next GSI of an HVM guest; @unused is given back */
+static int next_pirq(unsigned int unused)
+{
+	struct physdev_map_pirq map = {
+		.domid = DOMID_SELF,
+		.type = MAP_PIRQ_TYPE_GSI,
+		.index = unused,
+		.pirq = -1,
+	};
+	int rc;
+
+	if (xen_pv_domain())
+		return -1;
+
+	rc = HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map);
+	if (rc)
+		return rc;
+
+	unmap_pirq(map.pirq);
+	return map.pirq;
+}
+
+/*
+ * Has a bind of GSI @nr, which failed, left its pirq mapped? In a PV domain this
+ * pirq has the number of the GSI; in an HVM guest it is @before, which
+ * next_pirq() has returned before the bind.
+ */
+static bool still_mapped(unsigned int nr, unsigned int unused, int before)
+{
+	if (xen_pv_domain())
+		return !unmap_pirq(nr);
+	return next_pirq(unused) != before;
+}
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * no-pirq - ask for the pirq of IRQs that have none
+ *
+ * usage: insmod no-pirq.ko
+ *
+ * Out:	KTAP in the kernel's log, each line after "no_pirq: "
+ *
+ * Exit:	the module always loads.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/interrupt.h>
+#include <linux/module.h>
+
+#include <xen/events.h>
+#include <xen/interface/xen.h>
+
+/* No machine of the lab has this many IRQs */
+#define UNUSED_IRQ	99999
+
+static irqreturn_t ignore(int irq, void *data)
+{
+	return IRQ_HANDLED;
+}
+
+static int __init no_pirq_init(void)
+{
+	static int cookie;
+	int irq = bind_virq_to_irqhandler(VIRQ_XENOPROF, 0, ignore, 0, "no-pirq", &cookie);
+	int pirq = xen_pirq_from_irq(UNUSED_IRQ);
+
+	pr_info("%s 1 pirq.of_no_irq\n", pirq ? "not ok" : "ok");
+	pr_info("# IRQ %u has pirq %d\n", UNUSED_IRQ, pirq);
+
+	pirq = irq < 0 ? irq : xen_pirq_from_irq(irq);
+	pr_info("%s 2 pirq.of_a_virq\n", pirq ? "not ok" : "ok");
+	pr_info("# IRQ %d has pirq %d\n", irq, pirq);
+	pr_info("1..2\n");
+
+	if (irq >= 0)
+		unbind_from_irqhandler(irq, &cookie);
+	return 0;
+}
+module_init(no_pirq_init);
+
+MODULE_DESCRIPTION("Ask for the pirq of IRQs that have none");
+MODULE_LICENSE("GPL");

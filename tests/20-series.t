@@ -6,65 +6,68 @@
 
 . "$(dirname "$0")/tap.sh"
 
-tree=$OUT/tree
-want=$(git -C "$tree" rev-parse 'series^{tree}')
+for base in "${bases[@]}"; do
+	use "$base"
+	tree=$OUT/tree
+	want=$(git -C "$tree" rev-parse 'series^{tree}')
 
-run lab/series
-ok $rc "make series"
-ls "$OUT"/series/0000-cover-letter.txt > /dev/null
-ok $? "there is a cover letter"
-for mail in "$OUT"/series/*.patch; do
-	# Who signs it off is the sender's affair
-	# or which names a driver has chosen (checkpatch.pl leaves a file where it runs)
-	run env -C "$scratch" "$tree/scripts/checkpatch.pl" --root="$tree" --strict \
-		--no-signoff --ignore CAMELCASE "$mail"
-	ok $rc "checkpatch $(basename "$mail")"
+	run lab/series
+	ok $rc "$BASE: make series"
+	ls "$OUT"/series/0000-cover-letter.txt > /dev/null
+	ok $? "$BASE: there is a cover letter"
+	for mail in "$OUT"/series/*.patch; do
+		# Who signs it off is the sender's affair
+		# or which names a driver has chosen (checkpatch.pl leaves a file where it runs)
+		run env -C "$scratch" "$tree/scripts/checkpatch.pl" --root="$tree" --strict \
+			--no-signoff --ignore CAMELCASE "$mail"
+		ok $rc "$BASE: checkpatch $(basename "$mail")"
+	done
+	[ "$(find "$OUT/series" -name '*.patch' | wc -l)" = "$(grep -vc '^#' "patches/$BASE/series")" ]
+	ok $? "$BASE: one mail a patch"
+
+	run git -C "$tree" worktree add -f --detach "$scratch/am" upstream
+	ok $rc "$BASE: pristine upstream"
+	run git -C "$scratch/am" -c user.name=tester -c user.email=tester@localhost am -q "$OUT"/series/*.patch
+	ok $rc "$BASE: git am"
+	[ "$(git -C "$scratch/am" rev-parse 'HEAD^{tree}')" = "$want" ]
+	ok $? "$BASE: git am gives the composed tree, byte for byte"
+	git -C "$tree" worktree remove -f "$scratch/am"
+
+	cp -a "patches/$BASE" "$scratch/before"
+	# git keeps no empty directory
+	mkdir -p linux
+	cp -a linux "$scratch/linux"
+	run lab/absorb
+	ok $rc "$BASE: absorb"
+	run diff -r "$scratch/before" "patches/$BASE"
+	ok $rc "$BASE: absorbing an unchanged tree changes no patch"
+	mkdir -p linux
+	run diff -r "$scratch/linux" linux
+	ok $rc "$BASE: and no file under linux/"
+	run lab/tree
+	ok $rc "$BASE: compose again"
+	[ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
+	ok $? "$BASE: it is the same tree"
+
+	# A change made as a commit comes back as a patch, and goes again with it
+	echo "/* $$ */" >> "$tree/kernel/irq/internals.h"
+	mkdir -p "$tree/tools/testing/selftests/lab-test"
+	echo 'void t(void) {}' > "$tree/tools/testing/selftests/lab-test/t.c"
+	git -C "$tree" add -A
+	git -C "$tree" -c user.name=t -c user.email=t@localhost commit -q \
+		-m 'lab: Try absorb' -m 'A changelog.'
+	run lab/absorb
+	ok $rc "$BASE: absorb a new commit"
+	grep -q 'lab-Try-absorb.patch tools/testing/selftests/lab-test/t.c' "patches/$BASE/series" &&
+		[ -f linux/tools/testing/selftests/lab-test/t.c ]
+	ok $? "$BASE: the change is a patch, the new file lives in linux/"
+	rm -rf "patches/$BASE" linux
+	cp -a "$scratch/before" "patches/$BASE"
+	cp -a "$scratch/linux" linux
+	rmdir --ignore-fail-on-non-empty linux
+	run lab/tree
+	[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
+	ok $? "$BASE: as it was"
+	rm -rf "$scratch/before" "$scratch/linux"
 done
-[ "$(find "$OUT/series" -name '*.patch' | wc -l)" = "$(grep -vc '^#' "patches/$BASE/series")" ]
-ok $? "one mail a patch"
-
-run git -C "$tree" worktree add -f --detach "$scratch/am" upstream
-ok $rc "pristine upstream"
-run git -C "$scratch/am" -c user.name=tester -c user.email=tester@localhost am -q "$OUT"/series/*.patch
-ok $rc "git am"
-[ "$(git -C "$scratch/am" rev-parse 'HEAD^{tree}')" = "$want" ]
-ok $? "git am gives the composed tree, byte for byte"
-git -C "$tree" worktree remove -f "$scratch/am"
-
-cp -a "patches/$BASE" "$scratch/before"
-# git keeps no empty directory
-mkdir -p linux
-cp -a linux "$scratch/linux"
-run lab/absorb
-ok $rc "absorb"
-run diff -r "$scratch/before" "patches/$BASE"
-ok $rc "absorbing an unchanged tree changes no patch"
-mkdir -p linux
-run diff -r "$scratch/linux" linux
-ok $rc "and no file under linux/"
-run lab/tree
-ok $rc "compose again"
-[ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
-ok $? "it is the same tree"
-
-# A change made as a commit comes back as a patch, and goes again with it
-echo "/* $$ */" >> "$tree/kernel/irq/internals.h"
-mkdir -p "$tree/tools/testing/selftests/lab-test"
-echo 'void t(void) {}' > "$tree/tools/testing/selftests/lab-test/t.c"
-git -C "$tree" add -A
-git -C "$tree" -c user.name=t -c user.email=t@localhost commit -qm 'lab: Try absorb
-
-A changelog.'
-run lab/absorb
-ok $rc "absorb a new commit"
-grep -q 'lab-Try-absorb.patch tools/testing/selftests/lab-test/t.c' "patches/$BASE/series" &&
-	[ -f linux/tools/testing/selftests/lab-test/t.c ]
-ok $? "the change is a patch, the new file lives in linux/"
-rm -rf "patches/$BASE" linux
-cp -a "$scratch/before" "patches/$BASE"
-cp -a "$scratch/linux" linux
-rmdir --ignore-fail-on-non-empty linux
-run lab/tree
-[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
-ok $? "as it was"
 plan

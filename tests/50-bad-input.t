@@ -11,11 +11,13 @@ export OUT=$scratch/out
 mkdir -p "$OUT"
 
 run make BASE=nonsense tree
-fails_with 2 "no base 'nonsense'; there are: 6.1" "BASE=nonsense"
+fails_with 2 "no base 'nonsense'; there are: 6.1 6.12 mainline" "BASE=nonsense"
 run env ENV=nonsense SIDE=patched lab/boot
 fails_with 2 "no environment 'nonsense'; there are: native" "ENV=nonsense"
 run env ENV=native SIDE=nonsense lab/boot
 fails_with 2 "SIDE is base or patched" "SIDE=nonsense"
+run env ENV=native+nonsense SIDE=patched lab/boot
+fails_with 2 "no variation 'nonsense' of native" "ENV=native+nonsense"
 run env LINUX=/nonexistent lab/tree
 fails_with 1 "LINUX=/nonexistent is not a kernel tree" "LINUX=/nonexistent"
 
@@ -25,21 +27,22 @@ fails_with 1 "cannot read http://127.0.0.1:9/debian: " "no network"
 said "is there a network\? log: " && [ ! -e "$OUT/source" ]
 ok $? "no network: asks for it, and no source"
 
-lists=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}/apt/6.1/lists
+lists=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}/apt/$BASE/lists
 mirror=$scratch/mirror
-for suite in bookworm bookworm-security; do
+suites=$(awk -v n="$BASE" '$1 == n { print $2 }' bases)
+for suite in ${suites//,/ }; do
 	at=$mirror/dists/$suite
-	[ $suite = bookworm ] || at=$mirror-security/dists/$suite
+	[ "${suite%-security}" = "$suite" ] || at=$mirror-security/dists/$suite
 	mkdir -p "$at"
-	cp "$lists"/*_dists_${suite}_InRelease "$at/InRelease" 2>/dev/null
+	cp "$lists"/*_dists_"${suite}"_InRelease "$at/InRelease" 2>/dev/null
 done
-sed -i 's/^Origin: Debian$/Origin: Debiam/' "$mirror/dists/bookworm/InRelease"
+sed -i 's/^Origin: Debian$/Origin: Debiam/' "$mirror/dists/${suites%%,*}/InRelease"
 run env CACHE="$scratch/cache" MIRROR="file://$mirror" lab/fetch
 fails_with 1 "cannot read .*(not signed|signature|BADSIG)" "a wrong signature"
 
 mkdir -p "$scratch/cache/src"
 echo damaged > "$scratch/cache/src/linux_6.1.1.orig.tar.xz"
-echo "$(printf '0%.0s' {1..64})  linux_6.1.1.orig.tar.xz" > "$scratch/cache/src/6.1.sha256"
+echo "$(printf '0%.0s' {1..64})  linux_6.1.1.orig.tar.xz" > "$scratch/cache/src/$BASE.sha256"
 run env CACHE="$scratch/cache" MIRROR=http://127.0.0.1:9/debian lab/fetch
 said "damaged, fetching it again: .*linux_6.1.1.orig.tar.xz" && [ "$rc" = 1 ] && [ ! -e "$OUT/source" ]
 ok $? "a damaged tarball is not used"
@@ -60,14 +63,15 @@ fails_with 1 "not a Debian system" "not Debian"
 # The tree: upstream as it is, but for one line that a patch changes
 upstream=$scratch/linux
 git clone -q --shared --no-checkout "$real/tree" "$upstream"
-git -C "$upstream" sparse-checkout set --no-cone /Kbuild /Makefile \
-	/drivers/net/hamradio /drivers/fpga /include/linux/irqnr.h \
-	/kernel/irq /fs/proc /Documentation/filesystems/proc.rst
+{
+	printf '%s\n' /Kbuild /Makefile
+	git -C "$real/tree" diff --name-only --diff-filter=a upstream series | sed 's|^|/|'
+} | git -C "$upstream" sparse-checkout set --no-cone --stdin
 git -C "$upstream" checkout -q upstream
 sed -i 's/for_each_irq_desc(irq, desc)/for_each_irq_desc(nr, desc)/' "$upstream/include/linux/irqnr.h"
 rm -rf "$upstream/.git"
 run env LINUX="$upstream" lab/tree
-fails_with 1 "0003-.*\.patch does not apply to .*include/linux/irqnr.h" \
+fails_with 1 "genirq-Walk-only-.*\.patch does not apply to .*include/linux/irqnr.h" \
 	"a patch that no longer applies: its name and the file"
 [ "$(git -C "$OUT/tree" rev-parse series)" = "$(git -C "$OUT/tree" rev-parse upstream)" ]
 ok $? "and no half of the series stays in the tree"

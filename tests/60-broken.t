@@ -6,6 +6,12 @@
 
 . "$(dirname "$0")/tap.sh"
 
+[[ " ${bases[*]} " = *" 6.1 "* ]] || {
+	skip "a broken kernel" "tests/broken.patch is for 6.1"
+	plan
+	exit
+}
+use 6.1
 real=$OUT
 export OUT=$scratch/broken SIDE=patched
 

@@ -4,19 +4,26 @@
 # Sourced by the tests: TAP on standard output, a scratch directory that goes
 # away, and what the tests ask of the lab.
 #
-# in:	OUT, BASE and CACHE, as make exports them
+# in:	BASES, BASE, OUT, TIER and CACHE, as make exports them
 # exit:	that of the test: 0 when every "ok" was printed and the plan was kept
 
 set -uo pipefail
 export LC_ALL=C
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export BASE=${BASE:-6.1}
-export OUT=${OUT:-$top/build/$BASE}
+export BASE=${BASE:-6.1} TIER=${TIER:-make}
 cd "$top" || exit 1
 mkdir -p build
 scratch=$(mktemp -d "$top/build/test.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 n=0
+
+# use BASE: its tree, kernels and boots from now on
+use()
+{
+	export BASE=$1 OUT=$top/build/$1${LINUX:+-$(basename "$LINUX")}
+}
+read -r -a bases <<< "${BASES:-$BASE}"
+use "${bases[0]}"
 
 # ok CONDITION-EXIT-CODE NAME: one result
 ok()

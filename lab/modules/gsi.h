@@ -37,7 +37,7 @@ static __printf(3, 4) void result(bool ok, const char *name, const char *fmt, ..
 /* The next GSI, downwards, which has no descriptor and no irq_info */
 static int next_unused(void)
 {
-	for (; gsi >= nr_legacy_irqs(); gsi--)
+	for (; gsi >= NR_IRQS_LEGACY; gsi--)
 		if (!irq_get_irq_data(gsi) && xen_irq_from_gsi(gsi) == -1)
 			return gsi--;
 

@@ -35,7 +35,7 @@ static void first_line(char *buf, size_t size)
 
 	if (!IS_ERR(file)) {
 		len = kernel_read(file, buf, size - 1, &pos);
-		fput(file);
+		filp_close(file, NULL);
 	}
 	buf[max(len, 0)] = '\0';
 }

@@ -20,7 +20,6 @@ static int __init gsi_clash_init(void)
 {
 	int nr = next_unused(), unused = next_unused();
 	int before, taken, first, second, left;
-	bool mapped;
 
 	if (unused < 0) {
 		pr_info("Bail out! no two GSIs are unused\n");
@@ -32,14 +31,12 @@ static int __init gsi_clash_init(void)
 	first = bind(nr);
 	second = bind(nr);
 	left = xen_irq_from_gsi(nr);
-	mapped = still_mapped(nr, unused, before);
 
 	result(taken == nr, "clash.taken", "IRQ %d: %d", nr, taken);
 	result(first == -EEXIST, "clash.is_an_error", "GSI %d: %d", nr, first);
 	result(second == -EEXIST, "clash.again", "GSI %d: %d", nr, second);
 	result(left == -1, "clash.leaves_no_irq_info", "GSI %d has IRQ %d", nr, left);
-	result(!mapped, "clash.leaves_no_pirq", "that of GSI %d is %smapped", nr,
-	       mapped ? "" : "not ");
+	result_pirq("clash.leaves_no_pirq", unused, before);
 
 	irq_free_desc(nr);
 	first = bind(nr);

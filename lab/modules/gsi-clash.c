@@ -7,8 +7,7 @@
  * In:	gsi, see gsi.h. It and the next one below are used as far as nobody else
  *	does.
  *
- * Out:	KTAP in the kernel's log, each line after "gsi_clash: ". The GSI stays
- *	bound, as nothing can unbind a GSI.
+ * Out:	KTAP in the kernel's log, each line after "gsi_clash: "
  *
  * Exit:	the module always loads.
  */
@@ -46,6 +45,7 @@ static int __init gsi_clash_init(void)
 	result(first == nr, "free.binds", "GSI %d: %d", nr, first);
 	result(second == nr, "free.again", "GSI %d: %d", nr, second);
 	result(left == nr, "free.is_known", "GSI %d has IRQ %d", nr, left);
+	unbind(nr);
 	pr_info("1..%u\n", test_nr);
 
 	return 0;

@@ -7,6 +7,8 @@
 #define LAB_GSI_H
 
 #include <linux/acpi.h>
+#include <linux/delay.h>
+#include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/module.h>
 
@@ -59,6 +61,29 @@ static int unmap_pirq(int pirq)
 	return HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap);
 }
 
+static irqreturn_t ignore(int irq, void *data)
+{
+	return IRQ_NONE;
+}
+
+/* Only an IRQ with a handler can be unbound. It goes away after a grace period. */
+static int unbind(unsigned int nr)
+{
+	static int cookie;
+	int pirq = xen_pirq_from_irq(nr);
+	int rc = request_irq(nr, ignore, IRQF_SHARED, KBUILD_MODNAME, &cookie);
+
+	if (rc)
+		return rc;
+	unbind_from_irqhandler(nr, &cookie);
+	if (!xen_pv_domain())
+		unmap_pirq(pirq);
+	while (irq_get_irq_data(nr))
+		msleep(20);
+
+	return 0;
+}
+
 /* The pirq that Xen gives to the next GSI of an HVM guest; @unused is given back */
 static int next_pirq(unsigned int unused)
 {
@@ -71,7 +96,7 @@ static int next_pirq(unsigned int unused)
 	int rc;
 
 	if (xen_pv_domain())
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 
 	rc = HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map);
 	if (rc)

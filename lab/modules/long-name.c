@@ -4,7 +4,7 @@
  *
  * usage: insmod long-name.ko
  *
- * In:	nothing is on IRQ 0 and IRQ 1. An interrupt with a name of 4,000 letters on
+ * In:	nothing is on IRQ 0 and IRQ 1. An interrupt with a name of 4,096 letters on
  *	IRQ 1 stands for the 184 CPUs that make header and first line as long.
  *
  * Out:	KTAP in the kernel's log, each line after "long_name: "
@@ -42,7 +42,7 @@ static void first_line(char *buf, size_t size)
 
 static int __init long_name_init(void)
 {
-	static char name[4001], line[21];
+	static char name[4097], line[21];
 	static int cookie;
 	int rc;
 

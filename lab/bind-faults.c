@@ -10,8 +10,9 @@
  * may stay behind, and the same bind must work the next time. The kernel also
  * may do without what it could not allocate, and bind the channel.
  *
- * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB. /proc, /sys,
- *	/sys/kernel/debug and /dev must be mounted. Nobody else may bind ports.
+ * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB, with
+ *	ignore-gfp-wait off. /proc, /sys and /dev must be mounted. Nobody else may
+ *	bind ports.
  *
  * Out:	KTAP on standard output. For each KIND of bind "# KIND.faults: N", how
  *	many allocations failed, and "# KIND.binds_failed: N", how many of those
@@ -21,8 +22,6 @@
  *	nothing was tested ("Bail out!" says which).
  */
 #include "probe.h"
-
-#define FAILSLAB		"/sys/kernel/debug/failslab/"
 
 /* The first VIRQ that no driver of Linux binds: xen/interface/xen.h */
 #define VIRQ_ARCH_0		16
@@ -197,18 +196,13 @@ int main(int argc, char **argv)
 		.name = "virq",
 		.request = IOCTL_EVTCHN_BIND_VIRQ,
 	};
-	int remote, err;
+	int remote;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
 		return 2;
 	}
 	plan(3 * NR_FLAWS);
-	err = put(FAILSLAB "ignore-gfp-wait", "N");
-	if (err) {
-		errno = err;
-		die(FAILSLAB);
-	}
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
 	if (fail_nth < 0)
 		die("fail-nth");

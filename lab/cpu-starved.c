@@ -75,7 +75,7 @@ static unsigned int settled_irqs(void)
  * How often CPU @cpu was interrupted, says the line of /proc/interrupts that
  * starts or ends with @name. All CPUs are online: each has its column.
  */
-static unsigned long interrupts(const char *name, unsigned int cpu)
+static unsigned long irq_count(const char *name, unsigned int cpu)
 {
 	FILE *f = fopen("/proc/interrupts", "r");
 	unsigned long count = 0;
@@ -148,8 +148,8 @@ static void test_alive(const char *when, unsigned int cpu)
 	pthread_t thread;
 
 	snprintf(timer_name, sizeof(timer_name), "timer%u", cpu);
-	timer_was = interrupts(timer_name, cpu);
-	ipi_was = interrupts("CAL:", cpu);
+	timer_was = irq_count(timer_name, cpu);
+	ipi_was = irq_count("CAL:", cpu);
 
 	pin(!cpu);
 	if (pthread_create(&thread, NULL, spin, &spinner))
@@ -157,8 +157,8 @@ static void test_alive(const char *when, unsigned int cpu)
 	do {
 		if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0))
 			die("membarrier");
-		timer = interrupts(timer_name, cpu);
-		ipi = interrupts("CAL:", cpu);
+		timer = irq_count(timer_name, cpu);
+		ipi = irq_count("CAL:", cpu);
 	} while ((timer == timer_was || ipi == ipi_was) && seconds() - start < ALIVE_SECONDS);
 	spinner.stop = true;
 	pthread_join(thread, NULL);

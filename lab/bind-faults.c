@@ -150,8 +150,8 @@ static void walk(struct kind *kind)
 				hit = true;
 				faults++;
 			}
-			/* From here on it would be hard to tell what comes from where */
-			if (flaws[IRQS].fault || flaws[PORT].fault || flaws[AGAIN].fault)
+			/* A lost port is one less; these would fail each time */
+			if (flaws[IRQS].fault || flaws[AGAIN].fault)
 				note(&flaws[WALKED], nth, "not gone on");
 			else if (nth == MAX_FAULTS)
 				note(&flaws[WALKED], nth, "and no end");

@@ -15,26 +15,11 @@
  * Exit:	0 every test passed or was skipped, 1 one failed, 2 a prerequisite
  *	is missing and nothing was tested ("Bail out!" says which).
  */
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/klog.h>
 #include <poll.h>
-#include <unistd.h>
+#include <sys/klog.h>
 
-/* Used by, but not defined in, the header of Linux */
-typedef uint16_t domid_t;
-#include <xen/evtchn.h>
+#include "probe.h"
 
-#define DOMID_SELF		0x7ff0
 #define SYSLOG_READ_ALL		3
 #define SYSLOG_SIZE_BUFFER	10
 
@@ -46,63 +31,19 @@ typedef uint16_t domid_t;
 #define EVTCHN_2L_NR_CHANNELS	4096
 #define EVTCHN_FIFO_NR_CHANNELS	131072
 
-#define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
-
 #define MAX_IRQS		0x100000
 /* Of /proc/interrupts; later kernels have room for names of four letters */
 #define MAX_IDLE_WIDTH	4
 #define EVENT_SECONDS		20
-#define SETTLE_SECONDS		60
 
 static char *boot_log;
 static char cmdline[4096];
-static unsigned int test_nr, failed;
 
 /* What is in /sys/kernel/irq at one moment */
 struct irq_survey {
 	unsigned int lowest, highest, nr_dynamic, last;
 	bool dynamic[MAX_IRQS];
 };
-
-static void die(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-static void __printf(3, 4) result(bool ok, const char *name, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!ok)
-		failed++;
-	printf("%s %u %s\n# ", ok ? "ok" : "not ok", ++test_nr, name);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-}
-
-static void skip(const char *name, const char *reason)
-{
-	printf("ok %u %s # SKIP %s\n", ++test_nr, name, reason);
-}
-
-/* The content of a small file of /proc or /sys without its last newline */
-static const char *slurp(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		n = 0;
-	buf[n] = 0;
-	if (n && buf[n - 1] == '\n')
-		buf[n - 1] = 0;
-	return buf;
-}
 
 static void read_boot_log(void)
 {
@@ -266,13 +207,6 @@ static void test_gsi(void)
 		skip(name, "no GSI goes through an event channel here");
 }
 
-static int bind_channel(int fd)
-{
-	struct ioctl_evtchn_bind_unbound_port bind = { .remote_domain = DOMID_SELF };
-
-	return ioctl(fd, IOCTL_EVTCHN_BIND_UNBOUND_PORT, &bind);
-}
-
 /* Send an event to @port from another port of this domain, and wait for it */
 static bool deliver(int fd, unsigned int port)
 {
@@ -280,7 +214,6 @@ static bool deliver(int fd, unsigned int port)
 		.remote_domain = DOMID_SELF, .remote_port = port,
 	};
 	struct ioctl_evtchn_notify notify;
-	struct ioctl_evtchn_unbind unbind;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	unsigned int seen;
 	int local = ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, &bind);
@@ -289,7 +222,6 @@ static bool deliver(int fd, unsigned int port)
 	if (local < 0)
 		return false;
 	notify.port = local;
-	unbind.port = local;
 	if (!ioctl(fd, IOCTL_EVTCHN_NOTIFY, &notify))
 		while (!ok && poll(&pfd, 1, EVENT_SECONDS * 1000) == 1 &&
 		       read(fd, &seen, sizeof(seen)) == sizeof(seen)) {
@@ -298,7 +230,7 @@ static bool deliver(int fd, unsigned int port)
 			if (write(fd, &seen, sizeof(seen)) != sizeof(seen))
 				break;
 		}
-	ioctl(fd, IOCTL_EVTCHN_UNBIND, &unbind);
+	unbind_channel(fd, local);
 	return ok;
 }
 
@@ -307,10 +239,8 @@ static void test_channels(unsigned int asked)
 	static struct irq_survey idle, peak, after;
 	unsigned int bound = 0, fresh = 0, stray = 0, top = gsi_top(), irq, i;
 	unsigned int idle_columns, idle_width, width, last_port = 0;
-	int fd = open("/dev/xen/evtchn", O_RDWR), port, err = 0;
+	int fd = open_evtchn(), port, err = 0;
 
-	if (fd < 0)
-		die("/dev/xen/evtchn");
 	survey(&idle);
 	idle_columns = stat_columns();
 	idle_width = interrupts_width();
@@ -377,15 +307,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: irq-probe CHANNELS\n");
 		return 2;
 	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("KTAP version 1\n");
-
 	read_boot_log();
 	slurp("/proc/cmdline", cmdline, sizeof(cmdline));
 	xen = !strcmp(slurp("/sys/hypervisor/type", type, sizeof(type)), "xen");
 	if (xen)
 		slurp("/sys/hypervisor/guest_type", type, sizeof(type));
-	printf("1..%u\n", xen ? 13 : 3);
+	plan(xen ? 13 : 3);
 
 	top = gsi_top();
 	nr_irqs = logged(" nr_irqs: ", 0);
@@ -402,6 +329,5 @@ int main(int argc, char **argv)
 
 	if (xen)
 		test_channels(strtoul(argv[1], NULL, 10));
-	printf("# %u failed of %u\n", failed, test_nr);
-	return failed ? 1 : 0;
+	return summary();
 }

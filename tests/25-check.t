@@ -31,14 +31,14 @@ commit()
 	blob=$(in_tree hash-object -w --stdin < "$scratch/$(basename "$1")")
 	in_tree update-index --add --cacheinfo "100644,$blob,$1"
 	head=$(printf '%s\n\nA changelog of one line.\n' "$2" | in_tree commit-tree "$(in_tree write-tree)" -p "$head")
-	in_tree branch -f series "$head"
+	in_tree update-ref refs/heads/series "$head"
 }
 
 commit $file 'Linux with an unused variable' <<< '
 static int lab_upstream;'
 in_tree tag -f upstream series > /dev/null
 # Upstream's own finding moves
-sed -i '1i\\' "$scratch/resend.c"
+sed -i '1a\\' "$scratch/resend.c"
 commit $file 'lab: good' <<< '
 /* Nothing wrong. */'
 commit $file 'lab: unused' <<< '
@@ -98,9 +98,9 @@ x86_64${tab}test${tab}directories${tab}x86_64${tab}gcc${tab}C=1${tab}64BIT=y
 i386${tab}test${tab}directories${tab}i386${tab}gcc${tab}-${tab}64BIT=n
 refused${tab}test${tab}directories${tab}x86_64${tab}gcc${tab}-${tab}X86_IO_APIC=n
 EOF
-export TIER=all ROWS=$scratch/rows COCCI=scripts/coccinelle/misc/semicolon.cocci
+export TIER=all ROWS=$scratch/rows COCCI=$OUT/check/src/scripts/coccinelle/misc/semicolon.cocci
 run lab/check
-[ $rc = 1 ]
+[ $rc = 1 ] && said "^\\| coverage "
 ok $? "check fails"
 cp "$scratch/output" "$scratch/report"
 finds()

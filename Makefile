@@ -25,7 +25,7 @@ ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
 .PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs boots boot shell report \
-	clean distclean
+	check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
 all: deps
@@ -107,8 +107,13 @@ shell: kernel rootfs
 report: ## print the table again
 	lab/report
 
+check: ## every commit of BASE: checkpatch, kernel-doc, coccinelle, and each row of lab/check.configs
+check: export TIER = all
+check: deps tree
+	lab/check
+
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/base build/*/patched build/*/series build/xen build/*/report.md
+	rm -rf build/*/base build/*/patched build/*/series build/*/check build/xen build/*/report.md
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make check has nothing to say about the series of any base, and it finds every
+# kind of fault that it looks for: in throwaway commits, each with one of them.
+
+. "$(dirname "$0")/tap.sh"
+
+for base in "${bases[@]}"; do
+	use "$base"
+	run lab/check
+	ok $rc "$BASE: check"
+	# What was skipped, and why, is part of the result
+	sed -n 's/^| \([^ ]*\) .* \(skipped: .*\) |$/# \1 \2/p' "$OUT/check/report.md"
+done
+
+use "${bases[0]}"
+git clone -q --shared --no-checkout "$OUT/tree" "$scratch/out/tree"
+export OUT=$scratch/out GIT_INDEX_FILE=$scratch/index
+in_tree() { git -C "$OUT/tree" -c user.name=lab -c user.email=lab@localhost "$@"; }
+in_tree read-tree upstream
+head=$(in_tree rev-parse upstream)
+file=kernel/irq/resend.c
+in_tree show "upstream:$file" > "$scratch/resend.c"
+
+# commit FILE SUBJECT: what comes in is added to the end of the file
+commit()
+{
+	local blob
+	cat >> "$scratch/$(basename "$1")"
+	blob=$(in_tree hash-object -w --stdin < "$scratch/$(basename "$1")")
+	in_tree update-index --add --cacheinfo "100644,$blob,$1"
+	head=$(printf '%s\n\nA changelog of one line.\n' "$2" | in_tree commit-tree "$(in_tree write-tree)" -p "$head")
+	in_tree update-ref refs/heads/series "$head"
+}
+
+commit $file 'Linux with an unused variable' <<< '
+static int lab_upstream;'
+in_tree tag -f upstream series > /dev/null
+# Upstream's own finding moves
+sed -i '1a\\' "$scratch/resend.c"
+commit $file 'lab: good' <<< '
+/* Nothing wrong. */'
+commit $file 'lab: unused' <<< '
+static int lab_unused;'
+commit $file 'lab: sparse' <<< '
+int lab_sparse(int __user *p);
+int lab_sparse(int __user *p)
+{
+	return *p;
+}'
+commit $file 'lab: kernel-doc' <<< '
+/**
+ * lab_doc() - Document half of it
+ * @one: documented
+ *
+ * Return: 0
+ */
+int lab_doc(int one, int two);
+int lab_doc(int one, int two)
+{
+	return 0;
+}'
+commit $file 'lab: i386' <<< '
+void lab_i386(void);
+void lab_i386(void)
+{
+	pr_info("%lu\n", sizeof(int));
+}'
+commit $file 'lab: broken' <<< '
+int lab_broken(void);
+int lab_broken(void)
+{
+	return lab_missing;
+}'
+sed -i s/lab_missing/0/ "$scratch/resend.c"
+commit $file 'lab: mended' < /dev/null
+commit $file 'lab: coccinelle' <<< '
+int lab_coccinelle(int i);
+int lab_coccinelle(int i)
+{
+	switch (i) {
+	default:
+		i++;
+	};
+	return i;
+}'
+commit $file 'lab: whitespace' <<< '
+/* At the end of this line there is a space. */ '
+commit lab/nobody.txt 'lab: maintainers' <<< 'Nobody.'
+commit $file 'lab: checkpatch' <<< '
+int lab_checkpatch( int i );'
+unset GIT_INDEX_FILE
+
+tab=$'\t'
+cat > "$scratch/rows" <<-EOF
+x86_64${tab}test${tab}directories${tab}x86_64${tab}gcc${tab}C=1${tab}64BIT=y
+i386${tab}test${tab}directories${tab}i386${tab}gcc${tab}-${tab}64BIT=n
+refused${tab}test${tab}directories${tab}x86_64${tab}gcc${tab}-${tab}X86_IO_APIC=n
+EOF
+export TIER=all ROWS=$scratch/rows COCCI=$OUT/check/src/scripts/coccinelle/misc/semicolon.cocci
+run lab/check
+[ $rc = 1 ] && said "^\\| coverage "
+ok $? "check fails"
+cp "$scratch/output" "$scratch/report"
+finds()
+{
+	cp "$scratch/report" "$scratch/output"
+	said "^- $1: \"lab: $2\": $3.* \(log: $OUT/check/"
+	ok $? "$1 finds the commit '$2'"
+}
+finds x86_64 unused "$file:[0-9]+:.*lab_unused"
+finds x86_64 sparse "$file:[0-9]+:.*noderef"
+finds kernel-doc kernel-doc ".*two"
+finds i386 i386 "$file:[0-9]+:.*format"
+finds x86_64 broken "$file:[0-9]+:.*error: .*lab_missing"
+finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
+finds whitespace whitespace "$file:[0-9]+: trailing whitespace"
+finds maintainers maintainers ".*nobody for lab/nobody.txt"
+finds checkpatch checkpatch "$file:[0-9]+: ERROR: space prohibited"
+! said '^- x86_64: "lab: (i386|good|mended)"|^- .*"lab: good"|lab_upstream'
+ok $? "and none that is good, good elsewhere, mended, or upstream's own"
+said '^\| refused .* skipped: X86_IO_APIC is y: no choice'
+ok $? "a configuration that Kconfig refuses is skipped with the reason"
+
+run lab/check
+[ $rc = 1 ] && said 'lab_unused' && ! said '^check: (x86_64|i386),'
+ok $? "again: the same, and nothing is built"
+plan

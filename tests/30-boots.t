@@ -16,7 +16,7 @@ expected()
 		[[ $BASE == $base && $1 == $boot ]] || continue
 		[ "$assertion" = crash ] || grep -qE "^(not )?ok [0-9]+ $assertion( |$)" "$2" || continue
 		echo "$assertion"
-	done < <(grep -v '^#' tests/expected-base) | sort
+	done < <(grep -v '^#\|^$' tests/expected-base) | sort
 }
 
 nr() { sed -n 's/^# nr_irqs: //p' "$OUT/$1/logs/$2.ktap"; }

@@ -112,7 +112,7 @@ finds()
 finds x86_64 unused "$file:[0-9]+:.*lab_unused"
 finds x86_64 sparse "$file:[0-9]+:.*noderef"
 finds kernel-doc kernel-doc ".*two"
-finds i386 i386 "$file:[0-9]+:.*format"
+finds i386 i386 "$file: include/.*format"
 finds x86_64 broken "$file:[0-9]+:.*error: .*lab_missing"
 finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
 finds whitespace whitespace "$file:[0-9]+: trailing whitespace"

@@ -38,7 +38,7 @@ commit $file 'Linux with an unused variable' <<< '
 static int lab_upstream;'
 in_tree tag -f upstream series > /dev/null
 # Upstream's own finding moves
-sed -i '1a\\' "$scratch/resend.c"
+sed -i 1G "$scratch/resend.c"
 commit $file 'lab: good' <<< '
 /* Nothing wrong. */'
 commit $file 'lab: unused' <<< '

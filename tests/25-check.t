@@ -106,7 +106,7 @@ cp "$scratch/output" "$scratch/report"
 finds()
 {
 	cp "$scratch/report" "$scratch/output"
-	said "^- $1: \"lab: $2\": $3.* \(log: $OUT/check/"
+	said "^- $1: \"lab: $2\": $3.* \(log: /"
 	ok $? "$1 finds the commit '$2'"
 }
 finds x86_64 unused "$file:[0-9]+:.*lab_unused"

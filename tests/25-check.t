@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/tap.sh"
 
-[ "$TIER" = all ] || TIER=test
+[ "$TIER" = all ] || TIER='test'
 for base in "${bases[@]}"; do
 	use "$base"
 	run lab/check

@@ -6,6 +6,7 @@
 
 . "$(dirname "$0")/tap.sh"
 
+[ "$TIER" = all ] || TIER='test'
 for base in "${bases[@]}"; do
 	use "$base"
 	run lab/check
@@ -38,7 +39,7 @@ commit $file 'Linux with an unused variable' <<< '
 static int lab_upstream;'
 in_tree tag -f upstream series > /dev/null
 # Upstream's own finding moves
-sed -i '1a\\' "$scratch/resend.c"
+sed -i 1G "$scratch/resend.c"
 commit $file 'lab: good' <<< '
 /* Nothing wrong. */'
 commit $file 'lab: unused' <<< '
@@ -106,13 +107,13 @@ cp "$scratch/output" "$scratch/report"
 finds()
 {
 	cp "$scratch/report" "$scratch/output"
-	said "^- $1: \"lab: $2\": $3.* \(log: $OUT/check/"
+	said "^- $1: \"lab: $2\": $3.* \(log: /"
 	ok $? "$1 finds the commit '$2'"
 }
 finds x86_64 unused "$file:[0-9]+:.*lab_unused"
 finds x86_64 sparse "$file:[0-9]+:.*noderef"
 finds kernel-doc kernel-doc ".*two"
-finds i386 i386 "$file:[0-9]+:.*format"
+finds i386 i386 "$file: include/.*format"
 finds x86_64 broken "$file:[0-9]+:.*error: .*lab_missing"
 finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
 finds whitespace whitespace "$file:[0-9]+: trailing whitespace"

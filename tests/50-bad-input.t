@@ -105,7 +105,7 @@ fails_with 1 "the kernel does not build: .*kernel/bounds.c:.*error.*log: " "a ke
 ok $? "and no bzImage"
 
 # The boot
-cp "$real/patched/bzImage" "$OUT/patched/"
+cp "$real"/patched/{bzImage,modules.cpio.gz} "$OUT/patched/"
 run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
 fails_with 3 "native: a splat: Kernel panic.*" "a kernel that panics"
 run env ENV=native SIDE=patched KARGS=lab.shell LIMIT=10 lab/boot

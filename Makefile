@@ -33,14 +33,10 @@ all: deps
 	lab/report
 
 test: ## everything that must hold, of all BASES; prove's summary comes last
-test: export TIER = test
-test: deps
-	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
-	prove --timer tests/
-
 test-all: ## the same with every variation, and the base side of every base
+test: export TIER = test
 test-all: export TIER = all
-test-all: deps
+test test-all: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
 	prove --timer tests/
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the modules that bind GSIs have in common: KTAP in the kernel's log, and
- * the view from inside of what a bind has left behind in Linux and in Xen.
+ * What the modules that bind GSIs have in common: the view from inside of what a
+ * bind has left behind in Linux and in Xen.
  */
 #ifndef LAB_GSI_H
 #define LAB_GSI_H
@@ -10,7 +10,6 @@
 #include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
-#include <linux/module.h>
 
 #include <xen/events.h>
 #include <xen/interface/physdev.h>
@@ -18,23 +17,11 @@
 
 #include <asm/xen/hypercall.h>
 
+#include "ktap.h"
+
 static unsigned int gsi = 23;
 module_param(gsi, uint, 0444);
 MODULE_PARM_DESC(gsi, "the highest GSI to use (default: the last of 24)");
-
-static unsigned int test_nr;
-
-static __printf(3, 4) void result(bool ok, const char *name, const char *fmt, ...)
-{
-	struct va_format detail = { .fmt = fmt };
-	va_list args;
-
-	va_start(args, fmt);
-	detail.va = &args;
-	pr_info("%s %u %s\n", ok ? "ok" : "not ok", ++test_nr, name);
-	pr_info("# %pV\n", &detail);
-	va_end(args);
-}
 
 /* The next GSI, downwards, which has no descriptor and no irq_info */
 static int next_unused(void)

@@ -16,8 +16,9 @@
 #include <linux/fs.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
-#include <linux/module.h>
 #include <linux/string.h>
+
+#include "ktap.h"
 
 #define FIRST_IRQ	1
 
@@ -56,9 +57,8 @@ static int __init long_name_init(void)
 	}
 
 	first_line(line, sizeof(line));
-	pr_info("%s 1 proc.interrupts_header\n", strstr(line, "CPU0") ? "ok" : "not ok");
-	pr_info("# it starts with '%s'\n", line);
-	pr_info("1..1\n");
+	result(strstr(line, "CPU0"), "proc.interrupts_header", "it starts with '%s'", line);
+	pr_info("1..%u\n", test_nr);
 
 	free_irq(FIRST_IRQ, &cookie);
 	return 0;

@@ -11,10 +11,11 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/interrupt.h>
-#include <linux/module.h>
 
 #include <xen/events.h>
 #include <xen/interface/xen.h>
+
+#include "ktap.h"
 
 /* No machine of the lab has this many IRQs */
 #define UNUSED_IRQ	99999
@@ -30,13 +31,11 @@ static int __init no_pirq_init(void)
 	int irq = bind_virq_to_irqhandler(VIRQ_XENOPROF, 0, ignore, 0, "no-pirq", &cookie);
 	int pirq = xen_pirq_from_irq(UNUSED_IRQ);
 
-	pr_info("%s 1 pirq.of_no_irq\n", pirq ? "not ok" : "ok");
-	pr_info("# IRQ %u has pirq %d\n", UNUSED_IRQ, pirq);
+	result(!pirq, "pirq.of_no_irq", "IRQ %u has pirq %d", UNUSED_IRQ, pirq);
 
 	pirq = irq < 0 ? irq : xen_pirq_from_irq(irq);
-	pr_info("%s 2 pirq.of_a_virq\n", pirq ? "not ok" : "ok");
-	pr_info("# IRQ %d has pirq %d\n", irq, pirq);
-	pr_info("1..2\n");
+	result(!pirq, "pirq.of_a_virq", "IRQ %d has pirq %d", irq, pirq);
+	pr_info("1..%u\n", test_nr);
 
 	if (irq >= 0)
 		unbind_from_irqhandler(irq, &cookie);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * desc-shortage - allocate IRQs while one memory allocation after the other fails
+ *
+ * usage: insmod desc-shortage.ko
+ *
+ * In:	The kernel has CONFIG_FAILSLAB, with ignore-gfp-wait off.
+ *
+ * Out:	KTAP in the kernel's log, each line after "desc_shortage: "
+ *
+ * Exit:	the module always loads.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/irq.h>
+#include <linux/sched.h>
+
+#include "ktap.h"
+
+/* More than a node of the radix tree holds, and many times one of the maple tree */
+#define NR_NUMBERS		72
+
+/* Allocate an IRQ while the allocation number @nth fails: was there one to fail? */
+static bool alloc_without(unsigned int nth, int *irq)
+{
+	bool failed;
+
+	current->fail_nth = nth;
+	*irq = irq_alloc_desc_from(NR_IRQS_LEGACY, -1);
+	failed = !current->fail_nth;
+	current->fail_nth = 0;
+
+	return failed;
+}
+
+static int __init desc_shortage_init(void)
+{
+	unsigned int nth, nr, errors = 0, tolerated = 0, wrong = 0, without = 0;
+	int numbers[NR_NUMBERS], irq;
+
+	for (nr = 0; nr < NR_NUMBERS; nr++) {
+		for (nth = 1; alloc_without(nth, &irq); nth++) {
+			if (irq < 0) {
+				errors++;
+				wrong += irq != -ENOMEM;
+			} else if (!irq_get_irq_data(irq)) {
+				/* Freeing it would be a crash */
+				without++;
+			} else {
+				/* It can do without, for instance without sysfs */
+				tolerated++;
+				irq_free_desc(irq);
+			}
+		}
+		numbers[nr] = irq;
+		if (irq < 0)
+			break;
+	}
+	result(nr == NR_NUMBERS, "shortage.ends", "%u of %u numbers", nr, NR_NUMBERS);
+	result(errors, "shortage.hits", "%u allocations fail, %u do not", errors, tolerated);
+	result(!wrong, "shortage.is_an_error", "%u are not -ENOMEM", wrong);
+	result(!without, "shortage.has_descriptor", "%u numbers have none", without);
+	pr_info("1..%u\n", test_nr);
+
+	while (nr)
+		irq_free_desc(numbers[--nr]);
+
+	return 0;
+}
+module_init(desc_shortage_init);
+
+MODULE_DESCRIPTION("Allocate IRQs while one memory allocation after the other fails");
+MODULE_LICENSE("GPL");

@@ -29,12 +29,16 @@ static int __init no_pirq_init(void)
 {
 	static int cookie;
 	int irq = bind_virq_to_irqhandler(VIRQ_XENOPROF, 0, ignore, 0, "no-pirq", &cookie);
-	int pirq = xen_pirq_from_irq(UNUSED_IRQ);
+	int pirq = xen_pirq_from_irq(UNUSED_IRQ), not_shared;
 
 	result(!pirq, "pirq.of_no_irq", "IRQ %u has pirq %d", UNUSED_IRQ, pirq);
 
 	pirq = irq < 0 ? irq : xen_pirq_from_irq(irq);
 	result(!pirq, "pirq.of_a_virq", "IRQ %d has pirq %d", irq, pirq);
+
+	/* "No", or nobody knows */
+	not_shared = xen_test_irq_shared(UNUSED_IRQ);
+	result(!not_shared, "shared.of_no_irq", "IRQ %u: %d", UNUSED_IRQ, not_shared);
 	pr_info("1..%u\n", test_nr);
 
 	if (irq >= 0)

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test which IRQ numbers Xen event channels get, and how many: none below the
+ * end of the GSIs or where the first IRQs have a meaning of their own, and
+ * one for every channel that Xen has. This needs a kernel that counts event
+ * channels in nr_irqs; on what every kernel passes, see evtchn.c.
+ *
+ * EVTCHN_CHANNELS in the environment says how many channels are bound at most.
+ */
+#include "xen.h"
+
+#include <sys/utsname.h>
+
+/* More than Linux 6.1 had IRQ numbers for, unless it was built for many CPUs */
+#define DEFAULT_CHANNELS	16384
+#define ROUNDS			3
+/* What others may bind meanwhile */
+#define OTHER_PORTS		64
+
+/* What a bound channel takes at most */
+#define CHANNEL_KB		8
+
+/*
+ * What may be left of all rounds: less than a descriptor for each bind. Caches
+ * stay half filled, and the workers that free descriptors idle for minutes.
+ */
+#define LEFT_BYTES		512
+#define LEFT_KB			8192
+
+static struct irq_lines lines;
+
+static unsigned long meminfo_kb(const char *name)
+{
+	char buf[8192], *p;
+
+	slurp("/proc/meminfo", buf, sizeof(buf));
+	p = strstr(buf, name);
+	return p ? strtoul(p + strlen(name), NULL, 10) : 0;
+}
+
+/* All that the kernel keeps of a channel comes from there */
+static unsigned long kernel_kb(void)
+{
+	return meminfo_kb("SUnreclaim:") + meminfo_kb("Percpu:");
+}
+
+static unsigned int channels_to_bind(void)
+{
+	const char *p = getenv("EVTCHN_CHANNELS");
+	unsigned long nr = p ? strtoul(p, NULL, 10) : DEFAULT_CHANNELS;
+
+	return nr && nr < MAX_CHANNELS ? nr : MAX_CHANNELS;
+}
+
+/* IRQ 0 is none, and on x86 the first 16 are the ISA bus's, even without one */
+static unsigned int first_dynamic_irq(void)
+{
+	unsigned int first = 1, end = gsi_end();
+	struct utsname name;
+
+	if (!uname(&name) && strstr(name.machine, "86"))
+		first = 16;
+	return end > first ? end : first;
+}
+
+FIXTURE(irqs)
+{
+	struct evtchn file;
+	const char *missing;
+	unsigned int first;
+	bool warned;
+};
+
+FIXTURE_SETUP(irqs)
+{
+	self->file.fd = -1;
+	self->warned = kernel_warned();
+	/* Linux 6.1 runs the test even if its set-up skips it, so that is for the test */
+	self->missing = missing();
+	if (self->missing)
+		return;
+	ASSERT_LE(0, evtchn_open(&self->file, O_RDWR | O_NONBLOCK));
+	self->first = first_dynamic_irq();
+}
+
+FIXTURE_TEARDOWN(irqs)
+{
+	if (self->file.fd >= 0)
+		close(self->file.fd);
+	if (!self->missing) {
+		find_irqs(getpid(), &lines);
+		EXPECT_EQ(0, lines.nr);
+	}
+	EXPECT_EQ(self->warned, kernel_warned()) {
+		TH_LOG("the kernel has a warning in its log");
+	}
+}
+
+TEST_F(irqs, nr_irqs_counts_channels)
+{
+	unsigned long nr_irqs, channels;
+	char *log, *p;
+
+	if (self->missing)
+		SKIP(return, "%s", self->missing);
+	log = kernel_log();
+	p = log ? strstr(log, " nr_irqs: ") : NULL;
+	if (!p)
+		SKIP(return, "needs the boot messages, with nr_irqs");
+	nr_irqs = strtoul(p + strlen(" nr_irqs: "), NULL, 10);
+
+	/* A kernel's words are as long as this program's, unless they are longer */
+	channels = MAX_CHANNELS;
+	if (strstr(log, "Using 2-level ABI"))
+		channels = sizeof(long) * sizeof(long) * 64;
+	EXPECT_LT(channels, nr_irqs);
+	free(log);
+}
+
+TEST_F(irqs, kernel_has_none_below_the_first)
+{
+	static bool present[MAX_IRQS];
+	unsigned int irq, irqs, nr = 0, below = 0;
+
+	if (self->missing)
+		SKIP(return, "%s", self->missing);
+
+	irqs = list_irqs(present);
+	for (irq = 0; irq < irqs; irq++) {
+		if (!present[irq] || !irq_is_dynamic(irq))
+			continue;
+		nr++;
+		if (irq >= self->first)
+			continue;
+		if (!below++)
+			TH_LOG("IRQ %u is an event channel, the first should be %u", irq,
+			       self->first);
+	}
+	EXPECT_LT(0, nr);
+	EXPECT_EQ(0, below);
+}
+
+TEST_F(irqs, bound_are_not_below_the_first)
+{
+	unsigned int i;
+	int port;
+
+	if (self->missing)
+		SKIP(return, "%s", self->missing);
+
+	port = bind_unbound(self->file.fd, DOMID_SELF);
+	ASSERT_LT(0, port);
+	ASSERT_LT(0, bind_interdomain(self->file.fd, DOMID_SELF, port));
+	find_irqs(getpid(), &lines);
+	ASSERT_EQ(2, lines.nr);
+	for (i = 0; i < lines.nr; i++)
+		EXPECT_LE(self->first, lines.irq[i]);
+}
+
+/*
+ * Wait until nobody's IRQs are gone, but for those that were @present, and return
+ * how many are left. Others get and free IRQs, too, which takes a grace period.
+ */
+static unsigned int nr_leaked(const bool *present)
+{
+	static bool left[MAX_IRQS];
+	time_t since = now();
+	unsigned int nr;
+
+	do {
+		unsigned int irq, irqs = list_irqs(left);
+
+		nr = 0;
+		for (irq = 0; irq < irqs; irq++)
+			nr += left[irq] && !present[irq] && !irq_freed(getpid(), irq);
+	} while (nr && again(since));
+	return nr;
+}
+
+TEST_F_TIMEOUT(irqs, each_channel_has_one, 800)
+{
+	static bool present[MAX_IRQS], seen[MAX_IRQS];
+	unsigned int round, bound, i, below, twice, highest, first_highest = 0;
+	unsigned int nr = channels_to_bind();
+	unsigned long before, left_kb = LEFT_KB;
+	time_t since;
+	int port = 0;
+
+	if (self->missing)
+		SKIP(return, "%s", self->missing);
+	if (meminfo_kb("MemAvailable:") < CHANNEL_KB * (unsigned long)nr)
+		SKIP(return, "needs %u kB for %u channels", CHANNEL_KB * nr, nr);
+	list_irqs(present);
+	before = kernel_kb();
+
+	for (round = 0; round < ROUNDS; round++) {
+		highest = 0;
+		for (bound = 0; bound < nr; bound++) {
+			port = bind_unbound(self->file.fd, DOMID_SELF);
+			if (port < 0)
+				break;
+			if ((unsigned int)port > highest)
+				highest = port;
+		}
+		/* Xen may have less than is asked for, but the kernel must not */
+		if (bound < nr) {
+			EXPECT_EQ(-ENOSPC, port);
+			nr = bound;
+		}
+		TH_LOG("round %u: %u channels, port %u", round + 1, bound, highest);
+		/* Xen has the lowest ones first, so a port that is lost is missing here */
+		if (!round)
+			first_highest = highest;
+		EXPECT_GE(first_highest + OTHER_PORTS, highest);
+		left_kb += (unsigned long)bound * LEFT_BYTES / 1024;
+
+		find_irqs(getpid(), &lines);
+		EXPECT_EQ(bound, lines.nr);
+		memset(seen, 0, sizeof(seen));
+		below = 0;
+		twice = 0;
+		for (i = 0; i < lines.nr; i++) {
+			ASSERT_GT(MAX_IRQS, lines.irq[i]);
+			below += lines.irq[i] < self->first;
+			twice += seen[lines.irq[i]];
+			seen[lines.irq[i]] = true;
+		}
+		EXPECT_EQ(0, below);
+		EXPECT_EQ(0, twice);
+
+		close(self->file.fd);
+		EXPECT_TRUE(irqs_freed(getpid(), &lines));
+		EXPECT_EQ(0, nr_leaked(present));
+		ASSERT_LE(0, evtchn_open(&self->file, O_RDWR | O_NONBLOCK));
+	}
+
+	for (since = now(); kernel_kb() > before + left_kb && again(since);)
+		;
+	TH_LOG("%lu kB in use before, %lu after", before, kernel_kb());
+	EXPECT_GE(before + left_kb, kernel_kb());
+}
+
+TEST_HARNESS_MAIN

@@ -24,7 +24,7 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs boots boot shell report \
+.PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs selftests boots boot shell report \
 	check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
@@ -83,21 +83,25 @@ kernel: tree
 rootfs: ## Xen, dom0's root file system and the guests'
 	lab/rootfs
 
+selftests: ## build and install the kernel's selftests of Xen
+selftests: tree
+	lab/selftests
+
 boots: ## boot SIDE in every environment, two at a time
-boots: rootfs
+boots: rootfs selftests
 	$(MAKE) -j2 $(BOOTS:%=$(OUT)/$(SIDE)/logs/%.ktap)
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
 # a splat, ends it here where the patched kernel is booted.
-$(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(ROOTFS) lab/environments lab/variations lab/boot
+$(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/boot
 	ENV=$* lab/boot || [ $$? = 1 ] || [ $(SIDE) = base ]
 
 boot: ## one boot of ENV with its console on the terminal
-boot: kernel rootfs
+boot: kernel rootfs selftests
 	lab/boot show
 
 shell: ## the same with a shell; Ctrl-A X leaves it
-shell: kernel rootfs
+shell: kernel rootfs selftests
 	lab/boot shell
 
 report: ## print the table again

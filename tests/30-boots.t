@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Everything that was booted of every base: on the patched side every assertion
-# holds, on the base side exactly those fail that tests/expected-base names.
+# holds, on the base side exactly those fail that tests/expected-base names. Skipped
+# is exactly what tests/expected-skips names, for its reason.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -17,6 +18,23 @@ expected()
 		[ "$assertion" = crash ] || grep -qE "^(not )?ok [0-9]+ $assertion( |$)" "$2" || continue
 		echo "$assertion"
 	done < <(grep -v '^#\|^$' tests/expected-base) | sort
+}
+
+# What of a boot's assertions has a row in tests/expected-skips, and the reason, which
+# is a pattern, too
+skips()
+{
+	local base boot assertion reason name given
+	sed -nE 's/^(not )?ok [0-9]+ ([^ ]+)( # SKIP )?/\2 /p' "$2" | while read -r name given; do
+		while read -r base boot assertion reason; do
+			# shellcheck disable=SC2053
+			[[ $BASE == $base && $1 == $boot && $name == $assertion ]] || continue
+			# shellcheck disable=SC2053
+			[[ $given == $reason ]] || given=$reason
+			echo "$name $given"
+			break
+		done < <(grep -v '^#\|^$' tests/expected-skips)
+	done
 }
 
 nr() { sed -n 's/^# nr_irqs: //p' "$OUT/$1/logs/$2.ktap"; }
@@ -35,7 +53,7 @@ for base in "${bases[@]}"; do
 		expected "$boot" "$ktap" > "$scratch/want"
 		# An expected failure that passes is as wrong as one that is not expected
 		case $verdict in
-		pass | fail) sed -n 's/^not ok [0-9]* //p' "$ktap" | sort ;;
+		pass | fail) sed -nE 's/^not ok [0-9]+ ([^ ]+).*/\1/p' "$ktap" | sort ;;
 		*) echo "${verdict:-not booted}" ;;
 		esac > "$scratch/have"
 		run diff -u "$scratch/want" "$scratch/have"
@@ -47,6 +65,15 @@ for base in "${bases[@]}"; do
 			ok $? "$BASE $boot: the same nr_irqs on both sides, $(nr patched "$boot")"
 			;;
 		esac
+	done
+	for side in base patched; do
+		for boot in $(lab/boots $side "$TIER"); do
+			ktap=$OUT/$side/logs/$boot.ktap
+			sed -nE 's/^ok [0-9]+ ([^ ]+) # SKIP /\1 /p' "$ktap" | sort > "$scratch/have"
+			skips "$boot" "$ktap" | sort > "$scratch/want"
+			run diff -u "$scratch/want" "$scratch/have"
+			ok $rc "$BASE $side $boot: skips what it should, and nothing else"
+		done
 	done
 	[ -z "$(lab/boots base "$TIER")" ] ||
 		for boot in dom0-pv dom0-pv+1vcpu dom0-pvh guest-pv guest-pvh guest-hvm; do

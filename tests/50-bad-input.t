@@ -104,7 +104,14 @@ fails_with 1 "the kernel does not build: .*kernel/bounds.c:.*error.*log: " "a ke
 [ ! -e "$OUT/patched/bzImage" ]
 ok $? "and no bzImage"
 
+# The selftests: nothing is checked out
+run lab/selftests
+fails_with 1 "the selftests do not install: .*log: " "selftests that do not install"
+[ ! -e "$OUT/selftests.cpio.gz" ]
+ok $? "and nothing is installed"
+
 # The boot
+cp "$real/selftests.cpio.gz" "$OUT/"
 cp "$real"/patched/{bzImage,modules.cpio.gz} "$OUT/patched/"
 run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
 fails_with 3 "native: a splat: Kernel panic.*" "a kernel that panics"

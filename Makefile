@@ -24,8 +24,8 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs selftests boots boot shell report \
-	check clean distclean
+.PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs selftests boots boot \
+	shell report check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
 all: deps
@@ -113,7 +113,7 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/base build/*/patched build/*/series build/*/check build/xen build/*/report.md
+	rm -rf build/*/base build/*/patched build/*/series build/*/check build/*/selftests* build/xen build/*/report.md
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

@@ -24,7 +24,6 @@ done
 use "${bases[0]}"
 git clone -q --shared --no-checkout "$OUT/tree" "$scratch/out/tree"
 export OUT=$scratch/out GIT_INDEX_FILE=$scratch/index
-in_tree() { git -C "$OUT/tree" -c user.name=lab -c user.email=lab@localhost "$@"; }
 in_tree read-tree upstream
 head=$(in_tree rev-parse upstream)
 file=kernel/irq/resend.c

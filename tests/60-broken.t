@@ -27,7 +27,6 @@ else
 fi
 
 export GIT_INDEX_FILE=$scratch/index
-in_tree() { git -C "$OUT/tree" -c user.name=lab -c user.email=lab@localhost "$@"; }
 in_tree read-tree series
 run in_tree apply --cached "$top/tests/broken.patch"
 ok $rc "tests/broken.patch applies"

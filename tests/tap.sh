@@ -25,6 +25,9 @@ use()
 read -r -a bases <<< "${BASES:-$BASE}"
 use "${bases[0]}"
 
+# in_tree COMMAND...: a git command in the tree of the series, by nobody in particular
+in_tree() { git -C "$OUT/tree" -c user.name=lab -c user.email=lab@localhost "$@"; }
+
 # ok CONDITION-EXIT-CODE NAME: one result
 ok()
 {

@@ -6,14 +6,9 @@
  * broken.list. What the program asks the kernel goes through here, and the
  * answer is the one that the named fault would make it be.
  *
- * Build, with HEADERS of "make headers_install" and in the directory of the tests:
- *
- *	gcc -O2 -pthread -static -D_GNU_SOURCE= -IHEADERS -o evtchn evtchn.c broken.c \
- *		-Wl,--wrap=open,--wrap=close,--wrap=ioctl,--wrap=fcntl,--wrap=kill \
- *		-Wl,--wrap=klogctl,--wrap=poll,--wrap=read,--wrap=write
- *
- * and run as root in a Xen domain: BROKEN=reset-ignored ./evtchn -t reset_empties_the_ring
- * (-t is there from Linux 6.12 on). GIVE_UP_SECONDS of xen.h may be less then.
+ * lab/selftests builds it, and lab/broken-kernel runs it as root in a Xen domain:
+ * BROKEN=reset-ignored ./evtchn -t reset_empties_the_ring (-t is there from Linux
+ * 6.12 on).
  *
  * In:	BROKEN, the name of a fault of broken.list; unset, nothing is broken.
  */

@@ -62,6 +62,9 @@ static int fail(int err)
 	return -1;
 }
 
+/* The files that were opened, and the channels that the last one has been asked for */
+static unsigned int opened, bound;
+
 int __wrap_open(const char *path, int flags, ...)
 {
 	if (broken("affinity-ignored") && !strncmp(path, "/proc/irq/", 10))
@@ -70,6 +73,10 @@ int __wrap_open(const char *path, int flags, ...)
 		path = "/dev/null";
 	if (broken("file-mode-ignored") && !strcmp(path, "/dev/xen/evtchn"))
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	if (!strcmp(path, "/dev/xen/evtchn")) {
+		opened++;
+		bound = 0;
+	}
 	return __real_open(path, flags);
 }
 
@@ -82,16 +89,21 @@ int __wrap_close(int fd)
 
 static int wrong_ioctl(int fd, unsigned long request, void *arg)
 {
-	static unsigned int count;
+	static unsigned int count, port;
 	struct rlimit limit = { 1 << 20, 1 << 20 };
 	static int lost = -1;
-	int fds[2], i, ret;
+	int fds[2], ret;
 
 	count++;
 	switch (request) {
 	case IOCTL_EVTCHN_BIND_UNBOUND_PORT:
 		if (broken("irqs-run-out") && count > 1000)
 			return fail(ENOMEM);
+		/* The first file had 1,000 of them, and each one after it has less */
+		if (broken("no-channel") || (broken("channels-lost") && ++bound + 200 * opened > 1200))
+			return fail(ENOSPC);
+		if (broken("port-shared") && port)
+			return port;
 		if (broken("port-lost")) {
 			if (lost < 0)
 				lost = __real_open("/dev/xen/evtchn", O_RDWR);
@@ -99,9 +111,12 @@ static int wrong_ioctl(int fd, unsigned long request, void *arg)
 		}
 		/* Pipes, as this program has no other way to hold memory of the kernel */
 		if (broken("memory-lost") && !setrlimit(RLIMIT_NOFILE, &limit))
-			for (i = 0; i < 4; i++)
-				if (pipe(fds))
-					return fail(ENFILE);
+			if (pipe(fds))
+				return fail(ENFILE);
+		break;
+	case IOCTL_EVTCHN_BIND_VIRQ:
+		if (broken("virq-refused"))
+			return fail(ENOMEM);
 		break;
 	case IOCTL_EVTCHN_UNBIND:
 		if (broken("unbind-keeps"))
@@ -122,8 +137,10 @@ static int wrong_ioctl(int fd, unsigned long request, void *arg)
 	}
 
 	ret = __real_ioctl(fd, request, arg);
-	if (ret >= 0)
+	if (ret >= 0) {
+		port = ret;
 		return ret;
+	}
 	if ((broken("virq-shared") && errno == EEXIST) ||
 	    (broken("unbound-accepted") && errno == ENOTCONN) ||
 	    (broken("static-accepted") && errno == EISCONN) ||
@@ -131,6 +148,8 @@ static int wrong_ioctl(int fd, unsigned long request, void *arg)
 		return 0;
 	if (broken("ioctl-enotty") && errno == ENOSYS)
 		errno = ENOTTY;
+	if (broken("any-domain") && errno == ESRCH)
+		errno = EINVAL;
 	return ret;
 }
 
@@ -217,6 +236,8 @@ ssize_t __wrap_read(int fd, void *buf, size_t count)
 		}
 		return n;
 	}
+	if (broken("answers-itself"))
+		__real_write(fd, buf, n);
 	if (broken("read-wrong-port") && n)
 		++*(unsigned int *)buf;
 	if (broken("read-twice") && n >= 8)

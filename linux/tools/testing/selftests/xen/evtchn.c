@@ -10,9 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 
-/* No domain has this ID, as Xen gives out the lowest ones that are free */
-#define NO_DOMAIN		(DOMID_FIRST_RESERVED - 1)
-
 /* Of those that Xen lets any domain bind and Linux does not use */
 #define VIRQ_ARCH_0		16
 #define NR_VIRQS		24
@@ -23,6 +20,13 @@
 #define FIRST_RING		64
 
 static struct irq_lines lines;
+
+static bool readable(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLIN;
+}
 
 /* Return the next port that has an event, or what went wrong */
 static int next_port(int fd)
@@ -35,6 +39,14 @@ static int next_port(int fd)
 		return -ETIME;
 	n = read(fd, &port, sizeof(port));
 	return n < 0 ? -errno : n == sizeof(port) ? (int)port : -EIO;
+}
+
+/* Return the same for the last event, before which none has come unnoticed */
+static int last_port(int fd)
+{
+	int port = next_port(fd);
+
+	return readable(fd) ? -EOVERFLOW : port;
 }
 
 /* Read @nr events, count them by port, and return how many came */
@@ -71,13 +83,6 @@ static int unmask(int fd, const unsigned int *ports, unsigned int nr)
 		nr -= n / sizeof(*ports);
 	}
 	return 0;
-}
-
-static bool readable(int fd)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-	return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLIN;
 }
 
 /*
@@ -193,17 +198,21 @@ TEST_F(evtchn, has_irq_while_bound)
 
 TEST_F(evtchn, virq)
 {
-	int port = -EEXIST;
 	unsigned int virq;
+	int port = 0;
 
 	if (self->missing)
 		SKIP(return, "%s", self->missing);
 
-	for (virq = VIRQ_ARCH_0; virq < NR_VIRQS && port < 0; virq++)
+	for (virq = VIRQ_ARCH_0; virq < NR_VIRQS; virq++) {
 		port = bind_virq(self->file.fd, virq);
-	if (port < 0)
+		/* Somebody else has it, it is not for this domain, or it does not exist */
+		if (port != -EEXIST && port != -EPERM && port != -EINVAL)
+			break;
+	}
+	if (virq == NR_VIRQS)
 		SKIP(return, "Xen lets this domain have no VIRQ that is free");
-	virq--;
+	ASSERT_LT(0, port);
 
 	EXPECT_EQ(1, nr_bound());
 	EXPECT_EQ(-EEXIST, bind_virq(self->file.fd, virq));
@@ -322,7 +331,7 @@ TEST_F(evtchn, reset_empties_the_ring)
 	EXPECT_EQ(0, notify(self->file.fd, pair[1]));
 	EXPECT_FALSE(readable(self->file.fd));
 	EXPECT_EQ(0, unmask(self->file.fd, &pair[0], 1));
-	EXPECT_EQ(pair[0], next_port(self->file.fd));
+	EXPECT_EQ(pair[0], last_port(self->file.fd));
 }
 
 static bool wait_irqs(unsigned long long events)
@@ -499,20 +508,6 @@ TEST_F(evtchn, event_sends_sigio)
 	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &timeout));
 }
 
-/* The events of each CPU so far */
-static unsigned int per_cpu_count(unsigned int irq, unsigned long *counts, unsigned int max)
-{
-	unsigned int nr = 0;
-	char buf[4096], *p = buf;
-
-	irq_attr(irq, "per_cpu_count", buf, sizeof(buf));
-	while (nr < max && isdigit(*p)) {
-		counts[nr++] = strtoul(p, &p, 10);
-		p += *p == ',';
-	}
-	return nr;
-}
-
 static int set_affinity(unsigned int irq, unsigned int cpu)
 {
 	unsigned int group = cpu / 32;
@@ -531,11 +526,22 @@ static int set_affinity(unsigned int irq, unsigned int cpu)
 	return err;
 }
 
+/* Return how many events of an IRQ have come to a CPU */
+static unsigned long cpu_events(unsigned int irq, unsigned int cpu)
+{
+	char buf[CPU_SETSIZE * 11], *p = buf;
+
+	for (irq_attr(irq, "per_cpu_count", buf, sizeof(buf)); p && cpu; cpu--) {
+		p = strchr(p, ',');
+		p += !!p;
+	}
+	return p ? strtoul(p, NULL, 10) : 0;
+}
+
 TEST_F(evtchn, event_follows_affinity)
 {
-	unsigned long before[CPU_SETSIZE], after[CPU_SETSIZE];
-	unsigned int irq, cpu, i, nr, port;
-	int receiver, sender;
+	unsigned int irq, cpu, i, port;
+	int receiver, sender, err;
 	cpu_set_t cpus;
 
 	if (self->missing)
@@ -555,30 +561,36 @@ TEST_F(evtchn, event_follows_affinity)
 
 	/* Up and down again */
 	for (i = 0; i < 2 * CPU_SETSIZE; i++) {
+		unsigned long before;
+		time_t since = now();
+
 		cpu = i < CPU_SETSIZE ? i : 2 * CPU_SETSIZE - 1 - i;
 		if (!CPU_ISSET(cpu, &cpus))
 			continue;
-		ASSERT_EQ(0, set_affinity(irq, cpu));
-		nr = per_cpu_count(irq, before, CPU_SETSIZE);
-		ASSERT_LT(cpu, nr);
-		ASSERT_EQ(0, notify(self->other.fd, sender));
-		ASSERT_EQ(receiver, next_port(self->file.fd));
-		ASSERT_EQ(nr, per_cpu_count(irq, after, CPU_SETSIZE));
-		before[cpu]++;
-		EXPECT_EQ(0, memcmp(before, after, nr * sizeof(*before))) {
-			TH_LOG("CPU %u has had %lu events of %lu", cpu, after[cpu], before[cpu]);
+		err = set_affinity(irq, cpu);
+		if (err == -EPERM)
+			SKIP(return, "the events of this domain come to one CPU only");
+		ASSERT_EQ(0, err);
+		before = cpu_events(irq, cpu);
+		/* While the CPU before is not done with an event, it has the next one, too */
+		do {
+			ASSERT_EQ(0, notify(self->other.fd, sender));
+			ASSERT_EQ(receiver, next_port(self->file.fd));
+			ASSERT_EQ(0, unmask(self->file.fd, &port, 1));
+		} while (cpu_events(irq, cpu) == before && again(since));
+		ASSERT_LT(before, cpu_events(irq, cpu)) {
+			TH_LOG("no event came to CPU %u", cpu);
 		}
-		ASSERT_EQ(0, unmask(self->file.fd, &port, 1));
 	}
 }
 
-/* These are pirqs in a PV domain and in HVM guests, and an IO-APIC's own under PVH */
+/* In a PV domain 0 and in HVM guests they are pirqs, of which the kernel tells at boot */
 TEST_F(evtchn, gsi_is_irq)
 {
 	static bool present[MAX_IRQS];
-	unsigned int irq, irqs, end = gsi_end(), nr = 0, above = 0;
+	unsigned int irq, irqs, end = gsi_end(), nr = 0, compared = 0, above = 0;
 	char *log = kernel_log(), *p = log;
-	int pirq, logged, gsi, wrong = 0;
+	int pirq, logged, gsi;
 
 	if (self->missing)
 		SKIP(return, "%s", self->missing);
@@ -594,12 +606,15 @@ TEST_F(evtchn, gsi_is_irq)
 		SKIP(return, "no GSI in this domain");
 	EXPECT_EQ(0, above);
 
-	/* When the boot messages are gone there is nothing to compare */
-	while (p && (p = strstr(p, "xen: --> pirq=")))
-		wrong += sscanf(p++, "xen: --> pirq=%d -> irq=%d (gsi=%d)",
-				&pirq, &logged, &gsi) == 3 && logged != gsi;
-	EXPECT_EQ(0, wrong);
+	for (; p && (p = strstr(p, "xen: --> pirq=")); p++) {
+		if (sscanf(p, "xen: --> pirq=%d -> irq=%d (gsi=%d)", &pirq, &logged, &gsi) != 3)
+			continue;
+		EXPECT_EQ(gsi, logged);
+		compared++;
+	}
 	free(log);
+	if (!compared)
+		SKIP(return, "no GSI goes through Xen, or the boot messages are gone");
 }
 
 TEST_F(evtchn, msi_is_above_gsis)
@@ -675,6 +690,16 @@ TEST_F(evtchn, bad_ioctl_pointer)
 	EXPECT_LT(0, bind_unbound(self->file.fd, DOMID_SELF));
 }
 
+/* Return a domain that does not exist: in any other, port 0 is nobody's. 0 is none. */
+static unsigned int no_domain(int fd)
+{
+	unsigned int domain = DOMID_FIRST_RESERVED - 1;
+
+	while (domain && bind_interdomain(fd, domain, 0) != -ESRCH)
+		domain--;
+	return domain;
+}
+
 TEST_F(evtchn, ports_of_nobody)
 {
 	unsigned int ports[] = { 0, 0, MAX_CHANNELS - 1, MAX_CHANNELS, ~0U };
@@ -707,7 +732,7 @@ TEST_F(evtchn, ports_of_nobody)
 	EXPECT_EQ(-EINVAL, bind_interdomain(fd, DOMID_SELF, port));
 	EXPECT_EQ(-EINVAL, bind_interdomain(fd, DOMID_SELF, MAX_CHANNELS));
 	EXPECT_EQ(-EINVAL, bind_interdomain(fd, DOMID_SELF, ~0U));
-	EXPECT_EQ(-ESRCH, bind_interdomain(fd, NO_DOMAIN, 1));
+	EXPECT_NE(0, no_domain(fd));
 	EXPECT_EQ(-EINVAL, bind_virq(fd, NR_VIRQS));
 	EXPECT_EQ(-EINVAL, bind_virq(fd, ~0U));
 	EXPECT_EQ(0, nr_bound());
@@ -732,13 +757,13 @@ TEST_F(evtchn, ports_of_another_file)
 
 	/* Nobody else's write answers an event */
 	EXPECT_EQ(0, notify(fd, pair[1]));
-	EXPECT_EQ(pair[0], next_port(fd));
+	EXPECT_EQ(pair[0], last_port(fd));
 	EXPECT_EQ(0, notify(fd, pair[1]));
 	EXPECT_EQ(0, unmask(other, &pair[0], 1));
 	EXPECT_FALSE(readable(fd));
-	EXPECT_FALSE(readable(other));
 	EXPECT_EQ(0, unmask(fd, &pair[0], 1));
-	EXPECT_EQ(pair[0], next_port(fd));
+	EXPECT_EQ(pair[0], last_port(fd));
+	EXPECT_FALSE(readable(other));
 }
 
 TEST_F(evtchn, static_port_that_is_bound)
@@ -793,7 +818,7 @@ TEST_F(evtchn, short_read_and_write)
 	EXPECT_FALSE(readable(fd));
 	memcpy(buf + 1, &pair[0], sizeof(pair[0]));
 	EXPECT_EQ(4, write(fd, buf + 1, 7));
-	EXPECT_EQ(pair[0], next_port(fd));
+	EXPECT_EQ(pair[0], last_port(fd));
 
 	/* A page at most is taken */
 	ports = calloc(PAGE_PORTS + 1, sizeof(*ports));
@@ -849,7 +874,7 @@ TEST_F(evtchn, unmapped_buffer)
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_FALSE(readable(fd));
 	EXPECT_EQ(4, write(fd, edge, 4));
-	EXPECT_EQ(pair[0], next_port(fd));
+	EXPECT_EQ(pair[0], last_port(fd));
 	EXPECT_EQ(0, munmap(area, 2 * page));
 }
 
@@ -881,30 +906,32 @@ static int restrict_to(int fd, unsigned int domain)
 TEST_F(evtchn, restricted_file)
 {
 	int fd = self->file.fd;
-	unsigned int pair[2];
+	unsigned int pair[2], none;
 
 	if (self->missing)
 		SKIP(return, "%s", self->missing);
 
+	none = no_domain(fd);
+	ASSERT_NE(0, none);
 	ASSERT_EQ(0, bind_pair(fd, pair));
 	EXPECT_EQ(-EINVAL, restrict_to(fd, 0));
 	EXPECT_EQ(-EINVAL, restrict_to(fd, DOMID_SELF));
 	EXPECT_EQ(-EINVAL, restrict_to(fd, 0xffff));
-	EXPECT_EQ(0, restrict_to(fd, NO_DOMAIN));
+	EXPECT_EQ(0, restrict_to(fd, none));
 
-	EXPECT_EQ(-EACCES, restrict_to(fd, NO_DOMAIN));
+	EXPECT_EQ(-EACCES, restrict_to(fd, none));
 	EXPECT_EQ(-EACCES, bind_unbound(fd, DOMID_SELF));
-	EXPECT_EQ(-EACCES, bind_unbound(fd, NO_DOMAIN));
+	EXPECT_EQ(-EACCES, bind_unbound(fd, none));
 	EXPECT_EQ(-EACCES, bind_virq(fd, VIRQ_ARCH_0));
 	EXPECT_EQ(-EACCES, bind_interdomain(fd, DOMID_SELF, pair[0]));
-	EXPECT_EQ(-EACCES, bind_interdomain(fd, NO_DOMAIN - 1, 1));
+	EXPECT_EQ(-EACCES, bind_interdomain(fd, none - 1, 1));
 	/* This one is let through to Xen */
-	EXPECT_EQ(-ESRCH, bind_interdomain(fd, NO_DOMAIN, 1));
+	EXPECT_EQ(-ESRCH, bind_interdomain(fd, none, 1));
 	EXPECT_EQ(2, nr_bound());
 
 	/* What was bound before works as before, and so do other files */
 	EXPECT_EQ(0, notify(fd, pair[1]));
-	EXPECT_EQ(pair[0], next_port(fd));
+	EXPECT_EQ(pair[0], last_port(fd));
 	EXPECT_EQ(0, unmask(fd, &pair[0], 1));
 	EXPECT_EQ(0, unbind(fd, pair[0]));
 	EXPECT_LT(0, bind_unbound(self->other.fd, DOMID_SELF));
@@ -925,7 +952,7 @@ FIXTURE_VARIANT(events)
 };
 
 FIXTURE_VARIANT_ADD(events, on_1) { .ports = 1, };
-FIXTURE_VARIANT_ADD(events, on_4096) { .ports = 4096, };
+FIXTURE_VARIANT_ADD(events, on_many) { .ports = 4096, };
 
 FIXTURE_SETUP(events)
 {
@@ -977,10 +1004,14 @@ FIXTURE_TEARDOWN(events)
 	EXPECT_EQ(self->warned, kernel_warned());
 }
 
+/* An event too many in one round is noticed in the next one at the latest */
+#define ROUNDS			3
+
 TEST_F_TIMEOUT(events, arrive_once_each, 300)
 {
 	static unsigned int seen[MAX_CHANNELS];
 	int fd = self->file.fd;
+	unsigned int round;
 
 	if (self->missing)
 		SKIP(return, "%s", self->missing);
@@ -990,14 +1021,14 @@ TEST_F_TIMEOUT(events, arrive_once_each, 300)
 	EXPECT_EQ(0, nr_other(seen, self->ports, self->nr, 1));
 
 	/* The next ones wait until these are answered, however many they are */
-	ASSERT_EQ(0, notify_all(fd, self->ports, self->nr));
-	ASSERT_EQ(0, notify_all(fd, self->ports, self->nr));
-	EXPECT_FALSE(readable(fd));
-	ASSERT_EQ(0, unmask(fd, self->ports, self->nr));
-	ASSERT_EQ(self->nr, read_events(fd, self->nr, seen));
-	EXPECT_EQ(0, nr_other(seen, self->ports, self->nr, 2));
-
-	ASSERT_EQ(0, unmask(fd, self->ports, self->nr));
+	for (round = 2; round <= ROUNDS; round++) {
+		ASSERT_EQ(0, notify_all(fd, self->ports, self->nr));
+		ASSERT_EQ(0, notify_all(fd, self->ports, self->nr));
+		EXPECT_FALSE(readable(fd));
+		ASSERT_EQ(0, unmask(fd, self->ports, self->nr));
+		ASSERT_EQ(self->nr, read_events(fd, self->nr, seen));
+		EXPECT_EQ(0, nr_other(seen, self->ports, self->nr, round));
+	}
 	EXPECT_FALSE(readable(fd));
 }
 

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/prctl.h>
@@ -125,6 +126,15 @@ struct evtchn {
 	int fd;
 	char name[16];
 };
+
+/* Two programs at a time would take each other's channels for lost ones */
+static void __attribute__((constructor)) wait_for_others(void)
+{
+	int fd = open("/dev/xen/evtchn", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
+}
 
 static inline int evtchn_open(struct evtchn *e, int flags)
 {

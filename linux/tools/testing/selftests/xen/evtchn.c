@@ -10,7 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 
-/* Of those that Xen lets any domain bind and Linux does not use */
+/* The architecture's, of which Linux binds at most the first */
 #define VIRQ_ARCH_0		16
 #define NR_VIRQS		24
 
@@ -206,8 +206,8 @@ TEST_F(evtchn, virq)
 
 	for (virq = VIRQ_ARCH_0; virq < NR_VIRQS; virq++) {
 		port = bind_virq(self->file.fd, virq);
-		/* Somebody else has it, it is not for this domain, or it does not exist */
-		if (port != -EEXIST && port != -EPERM && port != -EINVAL)
+		/* It is bound already, for another domain, or there is none */
+		if (port != -EEXIST && port != -EBUSY && port != -EPERM && port != -EINVAL)
 			break;
 	}
 	if (virq == NR_VIRQS)
@@ -510,18 +510,15 @@ TEST_F(evtchn, event_sends_sigio)
 
 static int set_affinity(unsigned int irq, unsigned int cpu)
 {
-	unsigned int group = cpu / 32;
-	char path[64];
+	char path[64], list[16];
 	int fd, err;
 
-	snprintf(path, sizeof(path), "/proc/irq/%u/smp_affinity", irq);
+	snprintf(path, sizeof(path), "/proc/irq/%u/smp_affinity_list", irq);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	snprintf(path, sizeof(path), "%x", 1U << cpu % 32);
-	while (group-- && strlen(path) + sizeof(",00000000") <= sizeof(path))
-		strcat(path, ",00000000");
-	err = write(fd, path, strlen(path)) < 0 ? -errno : 0;
+	snprintf(list, sizeof(list), "%u", cpu);
+	err = write(fd, list, strlen(list)) < 0 ? -errno : 0;
 	close(fd);
 	return err;
 }
@@ -540,7 +537,7 @@ static unsigned long cpu_events(unsigned int irq, unsigned int cpu)
 
 TEST_F(evtchn, event_follows_affinity)
 {
-	unsigned int irq, cpu, i, port;
+	unsigned int irq, cpu, i, port, moved = 0;
 	int receiver, sender, err;
 	cpu_set_t cpus;
 
@@ -567,13 +564,16 @@ TEST_F(evtchn, event_follows_affinity)
 		cpu = i < CPU_SETSIZE ? i : 2 * CPU_SETSIZE - 1 - i;
 		if (!CPU_ISSET(cpu, &cpus))
 			continue;
-		err = set_affinity(irq, cpu);
-		if (err == -EPERM)
-			SKIP(return, "the events of this domain come to one CPU only");
-		ASSERT_EQ(0, err);
 		before = cpu_events(irq, cpu);
-		/* While the CPU before is not done with an event, it has the next one, too */
+		/*
+		 * While the CPU before is not done with an event, it has the next one, too,
+		 * and a daemon may have other ideas
+		 */
 		do {
+			err = set_affinity(irq, cpu);
+			if (err == -EPERM && !moved)
+				SKIP(return, "the events of this domain come to one CPU only");
+			ASSERT_EQ(0, err);
 			ASSERT_EQ(0, notify(self->other.fd, sender));
 			ASSERT_EQ(receiver, next_port(self->file.fd));
 			ASSERT_EQ(0, unmask(self->file.fd, &port, 1));
@@ -581,6 +581,7 @@ TEST_F(evtchn, event_follows_affinity)
 		ASSERT_LT(before, cpu_events(irq, cpu)) {
 			TH_LOG("no event came to CPU %u", cpu);
 		}
+		moved++;
 	}
 }
 
@@ -613,7 +614,7 @@ TEST_F(evtchn, gsi_is_irq)
 		compared++;
 	}
 	free(log);
-	if (!compared)
+	if (!compared && !above)
 		SKIP(return, "no GSI goes through Xen, or the boot messages are gone");
 }
 

@@ -246,7 +246,8 @@ TEST_F_TIMEOUT(irqs, each_channel_has_one, 800)
 			;
 		kb = kernel_kb();
 		grown += kb > limit;
-		TH_LOG("round %u: %lu kB in use after it, up to %lu is normal", round + 1, kb, limit);
+		TH_LOG("round %u: %lu kB in use after it, up to %lu is normal", round + 1, kb,
+		       limit);
 		ASSERT_LE(0, evtchn_open(&self->file, O_RDWR | O_NONBLOCK));
 	}
 	EXPECT_GT(ROUNDS, grown) {

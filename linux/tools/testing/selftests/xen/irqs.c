@@ -25,7 +25,7 @@
  * filled, and the workers that free descriptors idle for minutes; but only what is
  * lost is lost in every round.
  */
-#define LEFT_BYTES		64
+#define LEFT_BYTES		512
 #define LEFT_KB			512
 
 static struct irq_lines lines;

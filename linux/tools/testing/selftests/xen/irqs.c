@@ -245,12 +245,13 @@ TEST_F_TIMEOUT(irqs, each_channel_has_one, 800)
 		for (since = now(); kernel_kb() > limit && again(since);)
 			;
 		kb = kernel_kb();
-		grown += kb > limit;
+		/* The first may begin while what others had is still being freed */
+		grown += round && kb > limit;
 		TH_LOG("round %u: %lu kB in use after it, up to %lu is normal", round + 1, kb,
 		       limit);
 		ASSERT_LE(0, evtchn_open(&self->file, O_RDWR | O_NONBLOCK));
 	}
-	EXPECT_GT(ROUNDS, grown) {
+	EXPECT_GT(ROUNDS - 1, grown) {
 		TH_LOG("every round has left memory in use");
 	}
 }

@@ -110,9 +110,8 @@ static int wrong_ioctl(int fd, unsigned long request, void *arg)
 			__real_ioctl(lost, request, arg);
 		}
 		/* Pipes, as this program has no other way to hold memory of the kernel */
-		if (broken("memory-lost") && !setrlimit(RLIMIT_NOFILE, &limit))
-			if (pipe(fds))
-				return fail(ENFILE);
+		if (broken("memory-lost") && (setrlimit(RLIMIT_NOFILE, &limit) || pipe(fds)))
+			return fail(ENFILE);
 		break;
 	case IOCTL_EVTCHN_BIND_VIRQ:
 		if (broken("virq-refused"))

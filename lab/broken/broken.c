@@ -145,8 +145,8 @@ static int wrong_ioctl(int fd, unsigned long request, void *arg)
 	    (broken("static-accepted") && errno == EISCONN) ||
 	    (broken("pointer-accepted") && errno == EFAULT))
 		return 0;
-	if (broken("ioctl-enotty") && errno == ENOSYS)
-		errno = ENOTTY;
+	if (broken("ioctl-einval") && errno == ENOSYS)
+		errno = EINVAL;
 	if (broken("any-domain") && errno == ESRCH)
 		errno = EINVAL;
 	return ret;

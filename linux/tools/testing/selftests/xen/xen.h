@@ -30,6 +30,9 @@ typedef __u16 domid_t;
 #define MAX_CHANNELS		131072
 #define MAX_IRQS		1048576
 
+/* On x86 the first IRQs are those of the ISA bus, even without one */
+#define ISA_IRQS		16
+
 /* No test is about time: whoever waits that long waits in vain */
 #define GIVE_UP_SECONDS		25
 
@@ -43,6 +46,8 @@ struct irq_lines {
 	unsigned long long events;
 	unsigned int irq[MAX_CHANNELS];
 };
+
+static struct irq_lines lines;
 
 static inline time_t now(void)
 {
@@ -105,19 +110,6 @@ static inline bool kernel_warned(void)
 	return strtoul(buf, NULL, 10) & (TAINT_DIE | TAINT_WARN);
 }
 
-/* Return why there are no event channels to test, NULL if there are */
-static inline const char *missing(void)
-{
-	if (access("/proc/interrupts", R_OK) || access("/sys/kernel/irq", R_OK))
-		return "needs /proc/interrupts and /sys/kernel/irq";
-	if (access("/dev/xen/evtchn", F_OK))
-		return access("/sys/hypervisor/type", F_OK) ? "not on Xen" :
-			"no /dev/xen/evtchn, which CONFIG_XEN_DEV_EVTCHN makes";
-	if (access("/dev/xen/evtchn", R_OK | W_OK))
-		return "needs root, to open /dev/xen/evtchn";
-	return NULL;
-}
-
 /*
  * The driver names the IRQs of a file after the process that opens it: "evtchn:"
  * and its name. A name of its own for each file tells its IRQs from all others.
@@ -126,15 +118,6 @@ struct evtchn {
 	int fd;
 	char name[16];
 };
-
-/* Two programs at a time would take each other's channels for lost ones */
-static void __attribute__((constructor)) wait_for_others(void)
-{
-	int fd = open("/dev/xen/evtchn", O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
-}
 
 static inline int evtchn_open(struct evtchn *e, int flags)
 {
@@ -262,6 +245,16 @@ static inline bool irq_attr_begins(unsigned int irq, const char *attr, const cha
 	return !strncmp(irq_attr(irq, attr, buf, sizeof(buf)), with, strlen(with));
 }
 
+/* Those of an IO-APIC that is not the first may have any number */
+static inline bool irq_is_pin(unsigned int irq)
+{
+	char buf[64];
+
+	return (irq_attr_begins(irq, "chip_name", "IO-APIC") ||
+		irq_attr_begins(irq, "chip_name", "IR-IO-APIC")) &&
+	       strtoul(irq_attr(irq, "hwirq", buf, sizeof(buf)), NULL, 10) == irq;
+}
+
 /* Physical IRQs that Xen delivers as events are GSIs or MSIs */
 static inline bool irq_is_msi(unsigned int irq)
 {
@@ -270,8 +263,7 @@ static inline bool irq_is_msi(unsigned int irq)
 
 static inline bool irq_is_gsi(unsigned int irq)
 {
-	return irq_attr_begins(irq, "chip_name", "IO-APIC") ||
-	       irq_attr_begins(irq, "chip_name", "IR-IO-APIC") ||
+	return irq_is_pin(irq) ||
 	       (irq_attr_begins(irq, "chip_name", "xen-pirq") &&
 		irq_attr_begins(irq, "name", "ioapic-"));
 }
@@ -306,19 +298,23 @@ static inline unsigned int list_irqs(bool present[MAX_IRQS])
 }
 
 /*
- * Return one more than the last GSI. The kernel says at boot where each IO-APIC
- * ends; when that is no longer in its log, it is beyond the last GSI in use.
+ * Return one more than the last GSI that is an IRQ of the same number. In a PV domain
+ * all are, in others those of the IO-APIC that has the ISA interrupts. The kernel says
+ * at boot where each IO-APIC ends; when that is no longer in its log, it is beyond the
+ * last GSI in use.
  */
 static inline unsigned int gsi_end(void)
 {
 	static bool present[MAX_IRQS];
 	unsigned int end = 0, first, last, irq, irqs;
-	char *log = kernel_log(), *p = log;
+	char *log = kernel_log(), *p = log, buf[16];
+	bool pv = !strcmp(slurp("/sys/hypervisor/guest_type", buf, sizeof(buf)), "PV");
 
 	while (p && (p = strstr(p, "IOAPIC["))) {
 		const char *gsi = strstr(p++, ", GSI ");
 
-		if (gsi && sscanf(gsi, ", GSI %u-%u", &first, &last) == 2 && last >= end)
+		if (gsi && sscanf(gsi, ", GSI %u-%u", &first, &last) == 2 &&
+		    (pv || first < ISA_IRQS) && last >= end)
 			end = last + 1;
 	}
 	free(log);
@@ -330,6 +326,48 @@ static inline unsigned int gsi_end(void)
 		if (present[irq] && irq_is_gsi(irq))
 			end = irq + 1;
 	return end;
+}
+
+/* To be called when all is closed again; @warned is what kernel_warned() was before */
+static inline void expect_no_trace(struct __test_metadata *_metadata, bool warned)
+{
+	find_irqs(getpid(), &lines);
+	EXPECT_EQ(0, lines.nr);
+	EXPECT_EQ(warned, kernel_warned()) {
+		TH_LOG("the kernel has a warning in its log");
+	}
+}
+
+/* Return why there are no event channels to test, NULL if there are */
+static inline const char *missing(void)
+{
+	if (access("/dev/xen/evtchn", F_OK))
+		return "no /dev/xen/evtchn: not on Xen, or no CONFIG_XEN_DEV_EVTCHN";
+	if (access("/dev/xen/evtchn", R_OK | W_OK))
+		return "needs root, to open /dev/xen/evtchn";
+	if (access("/proc/interrupts", R_OK) || access("/sys/kernel/irq", R_OK))
+		return "needs /proc/interrupts and /sys/kernel/irq";
+	return NULL;
+}
+
+/* Before main(), which is the harness's */
+static void __attribute__((constructor)) set_up_program(void)
+{
+	const char *why = missing();
+	int fd;
+
+	if (why) {
+		ksft_print_header();
+		ksft_exit_skip("%s\n", why);
+	}
+	/* Two programs at a time would take each other's channels for lost ones */
+	fd = open("/dev/xen/evtchn", O_RDONLY | O_CLOEXEC);
+	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+		fprintf(stderr, "# waiting until another program has tested event channels\n");
+		flock(fd, LOCK_EX);
+	}
+	if (kernel_warned())
+		fprintf(stderr, "# the kernel has warned before: one more warning is no failure\n");
 }
 
 #endif

@@ -4,8 +4,6 @@
  *
  * usage: insmod desc-shortage.ko
  *
- * In:	The kernel has CONFIG_FAILSLAB, with ignore-gfp-wait off.
- *
  * Out:	KTAP in the kernel's log, each line after "desc_shortage: "
  *
  * Exit:	the module always loads.
@@ -13,47 +11,51 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/irq.h>
-#include <linux/sched.h>
 
+#include "fault.h"
 #include "ktap.h"
 
 /* More than a node of the radix tree holds, and many times one of the maple tree */
 #define NR_NUMBERS		72
 
-/* Allocate an IRQ while the allocation number @nth fails: was there one to fail? */
-static bool alloc_without(unsigned int nth, int *irq)
+static unsigned int errors, tolerated, wrong, without;
+
+/*
+ * Allocate an IRQ, first while the first allocation fails, then while the second one
+ * does, until there is none to fail.
+ */
+static int alloc_short_of_memory(bool all)
 {
-	bool failed;
+	unsigned int nth;
+	int irq;
 
-	current->fail_nth = nth;
-	*irq = irq_alloc_desc_from(NR_IRQS_LEGACY, -1);
-	failed = !current->fail_nth;
-	current->fail_nth = 0;
-
-	return failed;
+	for (nth = 1; ; nth++) {
+		arm_fault(nth, all);
+		irq = irq_alloc_desc_from(NR_IRQS_LEGACY, -1);
+		if (!disarm_fault())
+			return irq;
+		if (irq < 0) {
+			errors++;
+			wrong += irq != -ENOMEM;
+		} else if (!irq_get_irq_data(irq)) {
+			/* Freeing it would be a crash */
+			without++;
+		} else {
+			/* It can do without, for instance without sysfs */
+			tolerated++;
+			irq_free_desc(irq);
+		}
+	}
 }
 
 static int __init desc_shortage_init(void)
 {
-	unsigned int nth, nr, errors = 0, tolerated = 0, wrong = 0, without = 0;
-	int numbers[NR_NUMBERS], irq;
+	int numbers[NR_NUMBERS];
+	unsigned int nr;
 
 	for (nr = 0; nr < NR_NUMBERS; nr++) {
-		for (nth = 1; alloc_without(nth, &irq); nth++) {
-			if (irq < 0) {
-				errors++;
-				wrong += irq != -ENOMEM;
-			} else if (!irq_get_irq_data(irq)) {
-				/* Freeing it would be a crash */
-				without++;
-			} else {
-				/* It can do without, for instance without sysfs */
-				tolerated++;
-				irq_free_desc(irq);
-			}
-		}
-		numbers[nr] = irq;
-		if (irq < 0)
+		numbers[nr] = alloc_short_of_memory(nr % 2);
+		if (numbers[nr] < 0)
 			break;
 	}
 	result(nr == NR_NUMBERS, "shortage.ends", "%u of %u numbers", nr, NR_NUMBERS);

@@ -5,7 +5,6 @@
  * usage: insmod gsi-shortage.ko [gsi=N]
  *
  * In:	gsi, see gsi.h. It and those below are used as far as nobody else does.
- *	The kernel has CONFIG_FAILSLAB, with ignore-gfp-wait off.
  *
  * Out:	KTAP in the kernel's log, each line after "gsi_shortage: "
  *
@@ -13,36 +12,25 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/sched.h>
-
+#include "fault.h"
 #include "gsi.h"
 
-/* Bind @nr while the allocation number @nth fails: was there one to fail? */
-static bool bind_without(unsigned int nth, unsigned int nr, int *irq)
+static unsigned int errors, tolerated, wrong, left;
+
+/*
+ * Bind @nr, first while the first allocation fails, then while the second one does,
+ * until there is none to fail.
+ */
+static int bind_short_of_memory(int nr, bool all)
 {
-	bool failed;
+	unsigned int nth;
+	int irq;
 
-	current->fail_nth = nth;
-	*irq = bind(nr);
-	failed = !current->fail_nth;
-	current->fail_nth = 0;
-
-	return failed;
-}
-
-static int __init gsi_shortage_init(void)
-{
-	unsigned int nth, errors = 0, tolerated = 0, wrong = 0, left = 0;
-	int nr = next_unused(), unused = next_unused();
-	int before, irq = -ENOENT;
-
-	if (unused < 0) {
-		pr_info("Bail out! no two GSIs are unused\n");
-		return 0;
-	}
-
-	before = next_pirq(unused);
-	for (nth = 1; bind_without(nth, nr, &irq); nth++) {
+	for (nth = 1; ; nth++) {
+		arm_fault(nth, all);
+		irq = bind(nr);
+		if (!disarm_fault())
+			return irq;
 		if (irq == nr) {
 			/* It can do without, for instance without sysfs */
 			tolerated++;
@@ -53,10 +41,28 @@ static int __init gsi_shortage_init(void)
 		wrong += irq != -ENOMEM;
 		left += xen_irq_from_gsi(nr) != -1;
 	}
-	result(irq == nr, "shortage.ends", "GSI %d: %d", nr, irq);
-	if (irq == nr)
-		unbind(nr);
+}
 
+static int __init gsi_shortage_init(void)
+{
+	int nr = next_unused(), unused = next_unused();
+	int before, irq, all, bound = 0;
+
+	if (unused < 0) {
+		pr_info("Bail out! no two GSIs are unused\n");
+		return 0;
+	}
+
+	before = next_pirq(unused);
+	for (all = 0; all < 2; all++) {
+		irq = bind_short_of_memory(nr, all);
+		if (irq != nr)
+			break;
+		bound++;
+		unbind(nr);
+	}
+
+	result(bound == 2, "shortage.ends", "GSI %d: %d", nr, irq);
 	result(errors, "shortage.hits", "%u allocations fail a bind, %u do not", errors, tolerated);
 	result(!wrong, "shortage.is_an_error", "%u are not -ENOMEM", wrong);
 	result(!left, "shortage.leaves_no_irq_info", "%u do", left);

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bench - what event channels and the walks over all interrupts cost, in instructions
+ *
+ * usage: bench CHANNELS
+ *
+ * In:	CHANNELS, how many event channels are bound at most; on a machine without
+ *	Xen none. QEMU's -icount shift=0 lets the time stamp counter count
+ *	instructions of the machine, Xen's and those of domains that run meanwhile
+ *	included: the least of several looks has none of those. /lab/irq-walks.ko,
+ *	/dev/xen/privcmd.
+ *
+ * Out:	KTAP on standard output. Diagnostic lines "# bench: FIGURE VALUE" carry the
+ *	figures, in instructions, bytes, or numbers of channels:
+ *	  boot				from the kernel's first clock to init
+ *	  read.FILE.STATE		open, read to the end, close
+ *	  size.FILE.STATE		bytes that were read
+ *	  walk.NAME.STATE		see irq-walks.c
+ *	  bind.N event.N unbind.N	of one channel, when N are bound
+ *	  bind-xen.N unbind-xen.N	Xen's part of it: the hypercall alone
+ *	  memory			bytes of the kernel's for a bound channel
+ *	  bound, errno			where binding ended
+ *	A STATE is "idle", the number of channels that are bound, or "after" that.
+ *
+ * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing ("Bail out!"
+ *	says which).
+ */
+#include <poll.h>
+#include <sys/klog.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <x86intrin.h>
+
+#include "../lab/probe.h"
+
+/* Of <xen/privcmd.h>, which user space cannot include */
+struct privcmd_hypercall {
+	uint64_t op, arg[5];
+};
+
+#define IOCTL_PRIVCMD_HYPERCALL		_IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
+
+/* Of Xen's public headers, which Linux does not export */
+#define HYPERCALL_XEN_VERSION		17
+#define HYPERCALL_EVENT_CHANNEL_OP	32
+#define EVTCHNOP_CLOSE			3
+#define EVTCHNOP_ALLOC_UNBOUND		6
+
+#define MAX_CHANNELS		131072
+/* Of these the least counts where all do the same, the mean where each does its own */
+#define LOOKS			5
+#define BATCH			100
+
+static int evtchn, privcmd;
+static unsigned int ports[MAX_CHANNELS], bound;
+static uint64_t overhead;
+
+struct evtchn_alloc_unbound {
+	uint16_t dom, remote_dom;
+	uint32_t port;
+};
+
+static uint64_t now(void)
+{
+	_mm_lfence();
+	return __rdtsc();
+}
+
+static uint64_t since(uint64_t before)
+{
+	uint64_t count = now() - before;
+
+	return count > overhead ? count - overhead : 0;
+}
+
+static void figure(const char *name, const char *state, uint64_t value)
+{
+	printf("# bench: %s.%s %llu\n", name, state, (unsigned long long)value);
+}
+
+static void figure_at(const char *name, unsigned int channels, uint64_t value)
+{
+	printf("# bench: %s.%u %llu\n", name, channels, (unsigned long long)value);
+}
+
+/* What is between two looks at the counter, and whether it counts instructions */
+static void calibrate(void)
+{
+	uint64_t least = UINT64_MAX, count;
+	unsigned int i, nr;
+
+	for (i = 0; i < 100; i++) {
+		count = now();
+		count = now() - count;
+		if (count < least)
+			least = count;
+	}
+	overhead = least;
+
+	least = UINT64_MAX;
+	for (i = 0; i < LOOKS; i++) {
+		nr = 1000000;
+		count = now();
+		asm volatile("1: dec %0; jnz 1b" : "+r" (nr));
+		count = since(count);
+		if (count < least)
+			least = count;
+	}
+	result(least > 1999000 && least < 2001000, "bench.counts_instructions",
+	       "%llu for 2,000,000", (unsigned long long)least);
+}
+
+/* The kernel says when it starts init, in microseconds: a thousand instructions each */
+static void boot(void)
+{
+	int size = klogctl(10, NULL, 0);
+	char *log = calloc(1, size + 1), *line, *p;
+	double seconds = 0;
+
+	if (!log || klogctl(3, log, size) < 0)
+		die("kernel log");
+	p = strstr(log, "Run /init as init process");
+	for (line = p; line && line > log && line[-1] != '\n'; line--)
+		;
+	p = line ? strchr(line, '[') : NULL;
+	result(p && sscanf(p + 1, "%lf", &seconds) == 1, "bench.boot", "%.6f s", seconds);
+	printf("# bench: boot %.0f\n", seconds * 1e9);
+}
+
+static void read_file(const char *name, const char *path, const char *state)
+{
+	static char buf[1 << 17];
+	uint64_t least = UINT64_MAX, count;
+	size_t size = 0;
+	unsigned int i;
+	ssize_t n;
+	char key[32];
+	int fd;
+
+	for (i = 0; i < LOOKS; i++) {
+		size = 0;
+		count = now();
+		fd = open(path, O_RDONLY);
+		while ((n = read(fd, buf, sizeof(buf))) > 0)
+			size += n;
+		close(fd);
+		count = since(count);
+		if (count < least)
+			least = count;
+	}
+	snprintf(key, sizeof(key), "read.%s", name);
+	figure(key, state, least);
+	snprintf(key, sizeof(key), "size.%s", name);
+	figure(key, state, size);
+}
+
+/* The address of a function that is not exported to modules */
+static unsigned long address(const char *function)
+{
+	char line[256], name[128];
+	unsigned long addr;
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %*c %127s", &addr, name) == 2 && !strcmp(name, function)) {
+			fclose(f);
+			return addr;
+		}
+	}
+	if (f)
+		fclose(f);
+	return 0;
+}
+
+/* The module measures when it is loaded, and shows the figures as its parameters */
+static void walks(const char *state)
+{
+	static const char *const names[] = {
+		"suspend", "resume", "snapshot", "probe_mask", "probe_off",
+	};
+	char args[128], path[80], buf[32], key[32];
+	int fd = open("/lab/irq-walks.ko", O_RDONLY);
+	unsigned int i;
+	uint64_t value;
+
+	snprintf(args, sizeof(args), "suspend_at=%lu resume_at=%lu snapshot_at=%lu",
+		 address("suspend_device_irqs"), address("resume_device_irqs"),
+		 address("kstat_snapshot_irqs"));
+	if (fd < 0 || syscall(SYS_finit_module, fd, args, 0))
+		die("/lab/irq-walks.ko");
+	close(fd);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "/sys/module/irq_walks/parameters/%s", names[i]);
+		value = strtoull(slurp(path, buf, sizeof(buf)), NULL, 10);
+		snprintf(key, sizeof(key), "walk.%s", names[i]);
+		if (value)
+			figure(key, state, value);
+	}
+	if (syscall(SYS_delete_module, "irq_walks", 0))
+		die("irq_walks does not unload");
+}
+
+static void all_walks(const char *state)
+{
+	read_file("stat", "/proc/stat", state);
+	read_file("interrupts", "/proc/interrupts", state);
+	walks(state);
+}
+
+static int hypercall(uint64_t op, uint64_t first, void *second)
+{
+	struct privcmd_hypercall call = { .op = op, .arg = { first, (uintptr_t)second } };
+
+	return ioctl(privcmd, IOCTL_PRIVCMD_HYPERCALL, &call);
+}
+
+/* Bind up to @nr channels in all, and return 0 or what went wrong */
+static int bind_up_to(unsigned int nr)
+{
+	while (bound < nr) {
+		int port = bind_channel(evtchn);
+
+		if (port < 0)
+			return errno;
+		ports[bound++] = port;
+		if (bound % 10000 == 0)
+			fprintf(stderr, "bench: %u channels\n", bound);
+	}
+	return 0;
+}
+
+static void unbind_down_to(unsigned int nr)
+{
+	while (bound > nr)
+		unbind_channel(evtchn, ports[--bound]);
+}
+
+/*
+ * What Xen does for a bind and an unbind, by the same ioctl with and without work. Its
+ * ports are taken from the lowest free one, so these are where a bind's would be.
+ */
+static void measure_xen(unsigned int channels)
+{
+	static struct evtchn_alloc_unbound alloc[BATCH];
+	uint64_t count, nothing, bind, unbind;
+	unsigned int i;
+
+	mlock(alloc, sizeof(alloc));
+	count = now();
+	for (i = 0; i < BATCH; i++)
+		hypercall(HYPERCALL_XEN_VERSION, 0, NULL);
+	nothing = since(count);
+
+	for (i = 0; i < BATCH; i++)
+		alloc[i] = (struct evtchn_alloc_unbound){ DOMID_SELF, DOMID_SELF, 0 };
+	count = now();
+	for (i = 0; i < BATCH; i++)
+		if (hypercall(HYPERCALL_EVENT_CHANNEL_OP, EVTCHNOP_ALLOC_UNBOUND, &alloc[i]))
+			die("EVTCHNOP_alloc_unbound");
+	bind = since(count);
+
+	count = now();
+	for (i = BATCH; i--;)
+		if (hypercall(HYPERCALL_EVENT_CHANNEL_OP, EVTCHNOP_CLOSE, &alloc[i].port))
+			die("EVTCHNOP_close");
+	unbind = since(count);
+
+	figure_at("bind-xen", channels, (bind - nothing) / BATCH);
+	figure_at("unbind-xen", channels, (unbind - nothing) / BATCH);
+}
+
+static void measure_bind(unsigned int channels)
+{
+	unsigned int before = bound;
+	uint64_t count;
+	int err;
+
+	count = now();
+	err = bind_up_to(before + BATCH);
+	count = since(count);
+	if (err) {
+		errno = err;
+		die("bind");
+	}
+	figure_at("bind", channels, count / BATCH);
+	count = now();
+	unbind_down_to(before);
+	count = since(count);
+	figure_at("unbind", channels, count / BATCH);
+}
+
+/* Send an event to the other end of a channel, and receive it */
+static void measure_event(unsigned int channels, const unsigned int pair[2])
+{
+	struct ioctl_evtchn_notify notify = { .port = pair[1] };
+	struct pollfd pfd = { .fd = evtchn, .events = POLLIN };
+	unsigned int i, port;
+	uint64_t count;
+
+	count = now();
+	for (i = 0; i < BATCH; i++) {
+		if (ioctl(evtchn, IOCTL_EVTCHN_NOTIFY, &notify) || poll(&pfd, 1, -1) != 1 ||
+		    read(evtchn, &port, sizeof(port)) != sizeof(port) || port != pair[0] ||
+		    write(evtchn, &port, sizeof(port)) != sizeof(port))
+			die("event");
+	}
+	figure_at("event", channels, since(count) / BATCH);
+}
+
+static void make_pair(unsigned int pair[2])
+{
+	struct ioctl_evtchn_bind_interdomain bind = { .remote_domain = DOMID_SELF };
+	unsigned int port;
+
+	pair[0] = bind_channel(evtchn);
+	bind.remote_port = pair[0];
+	pair[1] = ioctl(evtchn, IOCTL_EVTCHN_BIND_INTERDOMAIN, &bind);
+	/* The bind raises it */
+	if ((int)pair[1] < 0 || read(evtchn, &port, sizeof(port)) != sizeof(port) ||
+	    write(evtchn, &port, sizeof(port)) != sizeof(port))
+		die("pair of ports");
+}
+
+/* What the kernel has of a channel is in slabs and in per-CPU memory */
+static uint64_t kernel_bytes(void)
+{
+	char buf[8192], *slab, *percpu;
+
+	slurp("/proc/meminfo", buf, sizeof(buf));
+	slab = strstr(buf, "SUnreclaim:");
+	percpu = strstr(buf, "Percpu:");
+	if (!slab || !percpu)
+		die("/proc/meminfo");
+	return 1024 * (strtoull(slab + 11, NULL, 10) + strtoull(percpu + 7, NULL, 10));
+}
+
+int main(int argc, char **argv)
+{
+	static const unsigned int steps[] = {
+		100, 1000, 4000, 10000, 30000, 60000, 90000, 120000,
+	};
+	unsigned int wanted = argc == 2 ? strtoul(argv[1], NULL, 10) : 0, irqs, i, pair[2];
+	bool on_xen = !access("/dev/xen/evtchn", F_OK), freed;
+	uint64_t bytes;
+	char state[16];
+	int err = 0;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: bench CHANNELS\n");
+		return 2;
+	}
+	plan(on_xen ? 4 : 2);
+	calibrate();
+	boot();
+	all_walks("idle");
+	if (!on_xen)
+		return summary();
+
+	privcmd = open("/dev/xen/privcmd", O_RDWR);
+	if (privcmd < 0)
+		die("/dev/xen/privcmd");
+	irqs = count_irqs();
+	bytes = kernel_bytes();
+	evtchn = open_evtchn();
+	make_pair(pair);
+
+	for (i = 0; i < sizeof(steps) / sizeof(*steps) && steps[i] <= wanted; i++) {
+		err = bind_up_to(steps[i]);
+		if (err)
+			break;
+		measure_xen(steps[i]);
+		measure_bind(steps[i]);
+		measure_event(steps[i], pair);
+		snprintf(state, sizeof(state), "%u", steps[i]);
+		if (steps[i] >= 1000 && steps[i] <= 10000)
+			all_walks(state);
+		if (steps[i] == 10000)
+			printf("# bench: memory %llu\n",
+			       (unsigned long long)(kernel_bytes() - bytes) / bound);
+	}
+	err = err ?: bind_up_to(wanted);
+	printf("# bench: bound %u\n# bench: errno %d\n", bound, err);
+	result(!err || err == ENOSPC, "bench.ends", "%u of %u channels: %s", bound, wanted,
+	       strerror(err));
+
+	/* The last ones, for the end of what can be bound */
+	if (err) {
+		unbind_down_to(bound - BATCH);
+		measure_xen(bound);
+		measure_bind(bound);
+	}
+
+	close(evtchn);
+	freed = irqs_become(irqs);
+	result(freed, "bench.frees_all", "%u IRQs before, %u after", irqs, count_irqs());
+	all_walks("after");
+	return summary();
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * irq-walks - measure the walks over all interrupts that have no file to read
+ *
+ * usage: insmod irq-walks.ko suspend_at=N resume_at=N snapshot_at=N
+ *
+ * In:	the addresses of suspend_device_irqs(), resume_device_irqs() and
+ *	kstat_snapshot_irqs(), which are not exported; 0 for one that this kernel has
+ *	not. The time stamp counter counts instructions, see bench.c.
+ *
+ * Out:	parameters, in instructions, the least of several looks: suspend and resume of the
+ *	devices' interrupts; snapshot, for the report of an interrupt storm;
+ *	probe_mask and probe_off of autoprobing. 0 is what was not measured.
+ *
+ * Exit:	the module always loads.
+ */
+#include <linux/interrupt.h>
+#include <linux/module.h>
+
+#include <asm/tsc.h>
+
+#define LOOKS			5
+
+static unsigned long suspend_at, resume_at, snapshot_at;
+module_param(suspend_at, ulong, 0);
+module_param(resume_at, ulong, 0);
+module_param(snapshot_at, ulong, 0);
+
+static unsigned long suspend, resume, snapshot, probe_mask, probe_off;
+module_param(suspend, ulong, 0444);
+module_param(resume, ulong, 0444);
+module_param(snapshot, ulong, 0444);
+module_param(probe_mask, ulong, 0444);
+module_param(probe_off, ulong, 0444);
+
+#define measure(figure, call) do {					\
+	u64 count_ = rdtsc_ordered();					\
+									\
+	call;								\
+	count_ = rdtsc_ordered() - count_;				\
+	if (!(figure) || count_ < (figure))				\
+		(figure) = count_;					\
+} while (0)
+
+static int __init irq_walks_init(void)
+{
+	void (*suspend_irqs)(void) = (void *)suspend_at;
+	void (*resume_irqs)(void) = (void *)resume_at;
+	void (*snapshot_irqs)(void) = (void *)snapshot_at;
+	unsigned int i;
+
+	for (i = 0; i < LOOKS; i++) {
+		if (suspend_irqs && resume_irqs) {
+			measure(suspend, suspend_irqs());
+			measure(resume, resume_irqs());
+		}
+		if (snapshot_irqs)
+			measure(snapshot, snapshot_irqs());
+	}
+
+	/* It sleeps before and after the walk that it does itself */
+	for (i = 0; i < LOOKS; i++) {
+		unsigned long mask = probe_irq_on();
+
+		measure(probe_off, probe_irq_off(mask));
+		mask = probe_irq_on();
+		measure(probe_mask, probe_irq_mask(mask));
+	}
+
+	return 0;
+}
+module_init(irq_walks_init);
+
+static void __exit irq_walks_exit(void)
+{
+}
+module_exit(irq_walks_exit);
+
+MODULE_DESCRIPTION("Measure the walks over all interrupts that have no file to read");
+MODULE_LICENSE("GPL");

@@ -24,7 +24,7 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested help deps fetch tree absorb series kernel rootfs selftests boots boot \
+.PHONY: all test test-all tested bench scale help deps fetch tree absorb series kernel rootfs selftests boots boot \
 	shell report check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
@@ -104,8 +104,22 @@ shell: ## the same with a shell; Ctrl-A X leaves it
 shell: kernel rootfs selftests
 	lab/boot shell
 
-report: ## print the table again
+report: ## print the table again, and write build/report.html with all results
 	lab/report
+	bench/report
+
+bench: ## what it costs, counted in instructions: both sides of BASES
+bench: export TIER = bench
+scale: ## the same for all event channels that there are
+scale: export TIER = scale
+bench scale: deps
+	for base in $(BASES); do \
+		for side in base patched; do \
+			$(MAKE) BASE=$$base SIDE=$$side kernel boots; \
+			BASE=$$base OUT=build/$$base SIDE=$$side bench/sizes; done; done
+	bench/collect
+	bench/report
+	$(if $(COMPARE),bench/compare $(COMPARE),bench/judge bench/goals build/bench.txt)
 
 check: ## every commit of BASE: checkpatch, kernel-doc, coccinelle, and each row of lab/check.configs
 check: export TIER = all

@@ -139,14 +139,14 @@ static unsigned int nr_bound(void)
 FIXTURE(evtchn)
 {
 	struct evtchn file, other;
-	bool warned;
+	unsigned long splats;
 };
 
 FIXTURE_SETUP(evtchn)
 {
 	self->file.fd = -1;
 	self->other.fd = -1;
-	self->warned = kernel_warned();
+	self->splats = splats();
 	ASSERT_LE(0, evtchn_open(&self->file, O_RDWR | O_NONBLOCK));
 	ASSERT_LE(0, evtchn_open(&self->other, O_RDWR | O_NONBLOCK));
 }
@@ -157,7 +157,7 @@ FIXTURE_TEARDOWN(evtchn)
 		close(self->file.fd);
 	if (self->other.fd >= 0)
 		close(self->other.fd);
-	expect_no_trace(_metadata, self->warned);
+	expect_no_trace(_metadata, self->splats);
 }
 
 TEST_F(evtchn, has_irq_while_bound)
@@ -185,7 +185,7 @@ TEST_F(evtchn, has_irq_while_bound)
 
 TEST_F(evtchn, virq)
 {
-	static const unsigned int virqs[] = { VIRQ_XENOPROF, VIRQ_ARCH_0, VIRQ_ARCH_0 + 1, VIRQ_ARCH_0 + 2 };
+	static const unsigned int virqs[] = { VIRQ_XENOPROF, VIRQ_ARCH_0 + 1, VIRQ_ARCH_0 + 2 };
 	unsigned int virq, i;
 	int port = 0;
 
@@ -209,29 +209,51 @@ TEST_F(evtchn, virq)
 	EXPECT_LT(0, bind_virq(self->other.fd, virq));
 }
 
-/* Bind ports that this domain can bind to, as long as they are there */
+/*
+ * Bind ports, and leave them as a program does that dies: some are unbound, some have
+ * an event that is not read, or not answered, with the next one waiting.
+ */
 static int bind_some(int fd, unsigned int *ports, unsigned int nr)
 {
 	unsigned int i;
+	int port;
 
 	for (i = 0; i < nr; i++) {
-		int port = bind_unbound(fd, DOMID_SELF);
-
+		if (i < nr / 2 || i % 2 == 0)
+			port = bind_unbound(fd, DOMID_SELF);
+		else
+			port = bind_interdomain(fd, DOMID_SELF, ports[i - 1]);
 		if (port < 0)
 			return port;
 		ports[i] = port;
+		if (i >= nr / 2 && i % 2 && notify(fd, ports[i - 1]))
+			return -EIO;
 	}
+	for (i = 0; i < nr / 8; i++)
+		if (next_port(fd) < 0)
+			return -EIO;
 	return 0;
 }
 
-/* Return how many of these ports are still there */
-static unsigned int nr_left(int fd, const unsigned int *ports, unsigned int nr)
-{
-	unsigned int i, left = 0;
+/* Others may bind some, too */
+#define OTHER_PORTS		10
 
+/* Xen gives the lowest free ports to the next who asks: are these among them? */
+static bool are_free(int fd, const unsigned int *ports, unsigned int nr)
+{
+	static bool bound[MAX_CHANNELS];
+	unsigned int i, freed = 0;
+
+	memset(bound, 0, sizeof(bound));
+	for (i = 0; i < nr + OTHER_PORTS; i++) {
+		int port = bind_unbound(fd, DOMID_SELF);
+
+		if (port > 0 && port < MAX_CHANNELS)
+			bound[port] = true;
+	}
 	for (i = 0; i < nr; i++)
-		left += bind_interdomain(fd, DOMID_SELF, ports[i]) != -EINVAL;
-	return left;
+		freed += bound[ports[i]];
+	return freed + OTHER_PORTS >= nr;
 }
 
 /* Fork a child that does not outlive this process */
@@ -247,9 +269,12 @@ static pid_t fork_child(void)
 TEST_F(evtchn, close_frees_all)
 {
 	unsigned int ports[100];
-	int fd;
+	int fd, err;
 
-	ASSERT_EQ(0, bind_some(self->file.fd, ports, ARRAY_SIZE(ports)));
+	err = bind_some(self->file.fd, ports, ARRAY_SIZE(ports));
+	if (err == -ENOSPC)
+		SKIP(return, "Xen has too few channels for this domain");
+	ASSERT_EQ(0, err);
 	fd = dup(self->file.fd);
 	ASSERT_LE(0, fd);
 	close(self->file.fd);
@@ -259,7 +284,7 @@ TEST_F(evtchn, close_frees_all)
 	close(fd);
 	EXPECT_TRUE(irqs_freed(getpid(), &lines));
 	EXPECT_EQ(0, nr_bound());
-	EXPECT_EQ(0, nr_left(self->other.fd, ports, ARRAY_SIZE(ports)));
+	EXPECT_TRUE(are_free(self->other.fd, ports, ARRAY_SIZE(ports)));
 }
 
 TEST_F(evtchn, kill_frees_all)
@@ -279,10 +304,17 @@ TEST_F(evtchn, kill_frees_all)
 			err = bind_some(file.fd, ports, ARRAY_SIZE(ports));
 		if (!err && write(to_parent[1], ports, sizeof(ports)) == sizeof(ports))
 			pause();
-		_exit(1);
+		_exit(-err);
 	}
 	close(to_parent[1]);
-	EXPECT_EQ(sizeof(ports), read(to_parent[0], ports, sizeof(ports)));
+	if (read(to_parent[0], ports, sizeof(ports)) != sizeof(ports)) {
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		if (WIFEXITED(status) && WEXITSTATUS(status) == ENOSPC)
+			SKIP(return, "Xen has too few channels for this domain");
+		ASSERT_TRUE(false) {
+			TH_LOG("the child ends with %#x", status);
+		}
+	}
 	find_irqs(child, &lines);
 	EXPECT_EQ(ARRAY_SIZE(ports), lines.nr);
 
@@ -294,7 +326,7 @@ TEST_F(evtchn, kill_frees_all)
 	EXPECT_TRUE(irqs_freed(child, &lines));
 	find_irqs(child, &lines);
 	EXPECT_EQ(0, lines.nr);
-	EXPECT_EQ(0, nr_left(self->other.fd, ports, ARRAY_SIZE(ports)));
+	EXPECT_TRUE(are_free(self->other.fd, ports, ARRAY_SIZE(ports)));
 }
 
 TEST_F(evtchn, reset_empties_the_ring)
@@ -340,6 +372,8 @@ TEST_F(evtchn, ring_resize_loses_nothing)
 	/* Each pair has had an event, so the full ring begins at its middle */
 	for (i = 0; i < FIRST_RING && !err; i += 2)
 		err = bind_pair(fd, &ports[i]);
+	if (err == -ENOSPC)
+		SKIP(return, "Xen has too few channels for this domain");
 	ASSERT_EQ(0, err);
 	ASSERT_EQ(FIRST_RING, nr_bound());
 	EXPECT_EQ(FIRST_RING / 2, lines.events);
@@ -507,10 +541,28 @@ static unsigned long cpu_events(unsigned int irq, unsigned int cpu)
 	return p ? strtoul(p, NULL, 10) : 0;
 }
 
+#define EVENTS			10
+
+/* Send some events, and return how many of them came to @cpu, or what went wrong */
+static int events_on(unsigned int irq, unsigned int cpu, int sender, int fd, int receiver)
+{
+	unsigned long before = cpu_events(irq, cpu);
+	struct ioctl_evtchn_notify arg = { .port = sender };
+	unsigned int i, port = receiver;
+
+	for (i = 0; i < EVENTS; i++) {
+		int err = evtchn_ioctl(fd, IOCTL_EVTCHN_NOTIFY, &arg);
+
+		if (err || next_port(fd) != receiver || unmask(fd, &port, 1))
+			return err ?: -EIO;
+	}
+	return cpu_events(irq, cpu) - before;
+}
+
 TEST_F(evtchn, event_follows_affinity)
 {
-	unsigned int irq, cpu, i, port, moved = 0;
-	int receiver, sender, err;
+	unsigned int irq, cpu, i, tries, moved = 0;
+	int receiver, sender, err, nr;
 	cpu_set_t cpus;
 
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(cpus), &cpus));
@@ -522,34 +574,32 @@ TEST_F(evtchn, event_follows_affinity)
 	ASSERT_LT(0, receiver);
 	ASSERT_EQ(1, nr_bound());
 	irq = lines.irq[0];
-	sender = bind_interdomain(self->other.fd, DOMID_SELF, receiver);
+	sender = bind_interdomain(self->file.fd, DOMID_SELF, receiver);
 	ASSERT_LT(0, sender);
-	port = receiver;
+	ASSERT_EQ(sender, next_port(self->file.fd));
 
 	/* Up and down again */
 	for (i = 0; i < 2 * CPU_SETSIZE; i++) {
-		unsigned long before;
-		time_t since = now();
-
 		cpu = i < CPU_SETSIZE ? i : 2 * CPU_SETSIZE - 1 - i;
 		if (!CPU_ISSET(cpu, &cpus))
 			continue;
-		before = cpu_events(irq, cpu);
 		/*
 		 * While the CPU before is not done with an event, it has the next one, too,
 		 * and a daemon may have other ideas
 		 */
-		do {
+		nr = 0;
+		for (tries = 0; tries < 5 && nr != EVENTS; tries++) {
 			err = set_affinity(irq, cpu);
-			if (err == -EPERM && !moved)
+			if (err == -EACCES || err == -EROFS)
+				SKIP(return, "needs to write to /proc/irq");
+			if (err == -EPERM && !moved && guest_is("HVM"))
 				SKIP(return, "the events of this domain come to one CPU only");
 			ASSERT_EQ(0, err);
-			ASSERT_EQ(0, notify(self->other.fd, sender));
-			ASSERT_EQ(receiver, next_port(self->file.fd));
-			ASSERT_EQ(0, unmask(self->file.fd, &port, 1));
-		} while (cpu_events(irq, cpu) == before && again(since));
-		ASSERT_LT(before, cpu_events(irq, cpu)) {
-			TH_LOG("no event came to CPU %u", cpu);
+			nr = events_on(irq, cpu, sender, self->file.fd, receiver);
+			ASSERT_LE(0, nr);
+		}
+		EXPECT_EQ(EVENTS, nr) {
+			TH_LOG("not all events come to CPU %u", cpu);
 		}
 		moved++;
 	}
@@ -567,7 +617,7 @@ TEST_F(evtchn, gsi_is_irq)
 	for (irq = 0; irq < irqs; irq++) {
 		if (present[irq] && irq_is_gsi(irq)) {
 			nr++;
-			above += irq >= end;
+			above += irq >= end && irq_is_pirq_gsi(irq);
 		}
 	}
 	if (!nr)
@@ -603,26 +653,41 @@ TEST_F(evtchn, msi_is_above_gsis)
 }
 
 /* The driver has -ENOSYS for an ioctl that it does not know, where -ENOTTY is usual */
-static bool is_unknown(int ret)
+static bool means_unknown(int ret)
 {
 	return (syscall(-1) < 0 && ret == -errno) || ret == -ENOTTY;
 }
 
+static bool is_unknown(int fd, unsigned long request)
+{
+	unsigned int arg[4] = { };
+
+	return means_unknown(evtchn_ioctl(fd, request, arg));
+}
+
 TEST_F(evtchn, bad_ioctl)
 {
-	unsigned int nr, arg[4] = { };
+	/* Of the numbers 0 to 7; not every kernel has the last one */
+	static const unsigned int sizes[] = { 4, 8, 4, 4, 4, 0, 2, 4 };
+	unsigned int nr, size;
 	int fd = self->file.fd;
 
-	EXPECT_TRUE(is_unknown(evtchn_ioctl(fd, _IOC(_IOC_NONE, 'E', 255, 4), arg)));
-	EXPECT_TRUE(is_unknown(evtchn_ioctl(fd, _IOC(_IOC_NONE, 'F', 2, 4), arg)));
-	EXPECT_TRUE(is_unknown(evtchn_ioctl(fd, 0, arg)));
-	/* With a wrong size or direction */
-	for (nr = 0; nr < 8; nr++) {
-		EXPECT_TRUE(is_unknown(evtchn_ioctl(fd, _IOC(_IOC_NONE, 'E', nr, 16), arg)));
-		EXPECT_TRUE(is_unknown(evtchn_ioctl(fd, _IOC(_IOC_NONE, 'E', nr, 1), arg)));
-		EXPECT_TRUE(is_unknown(evtchn_ioctl(fd, _IOC(_IOC_READ, 'E', nr, 4), arg)));
+	EXPECT_TRUE(is_unknown(fd, _IOC(_IOC_NONE, 'E', 255, 4)));
+	EXPECT_TRUE(is_unknown(fd, _IOC(_IOC_NONE, 'F', 2, 4)));
+	EXPECT_TRUE(is_unknown(fd, 0));
+	for (nr = 0; nr < ARRAY_SIZE(sizes); nr++) {
+		for (size = 0; size <= 16; size++) {
+			if (size == sizes[nr])
+				continue;
+			EXPECT_TRUE(is_unknown(fd, _IOC(_IOC_NONE, 'E', nr, size))) {
+				TH_LOG("number %u, size %u", nr, size);
+			}
+		}
+		EXPECT_TRUE(is_unknown(fd, _IOC(_IOC_READ, 'E', nr, sizes[nr])));
 	}
 	EXPECT_EQ(0, nr_bound());
+	/* Not restricted either */
+	EXPECT_LT(0, bind_unbound(fd, DOMID_SELF));
 }
 
 TEST_F(evtchn, bad_ioctl_pointer)
@@ -727,7 +792,7 @@ TEST_F(evtchn, static_port_that_is_bound)
 	ASSERT_LT(0, port);
 	/* IOCTL_EVTCHN_BIND_STATIC, which not every exported header has */
 	ret = evtchn_ioctl(self->file.fd, _IOC(_IOC_NONE, 'E', 7, sizeof(port)), &port);
-	if (is_unknown(ret))
+	if (means_unknown(ret))
 		SKIP(return, "this kernel knows no static ports");
 	EXPECT_EQ(-EISCONN, ret);
 	EXPECT_EQ(1, nr_bound());
@@ -880,7 +945,7 @@ FIXTURE(events)
 {
 	unsigned int ports[4096], nr;
 	struct evtchn file;
-	bool warned;
+	unsigned long splats;
 };
 
 FIXTURE_VARIANT(events)
@@ -898,7 +963,7 @@ FIXTURE_SETUP(events)
 	int port = 0, fd;
 
 	self->file.fd = -1;
-	self->warned = kernel_warned();
+	self->splats = splats();
 	fd = evtchn_open(&self->file, O_RDWR | O_NONBLOCK);
 	ASSERT_LE(0, fd);
 
@@ -933,7 +998,7 @@ FIXTURE_TEARDOWN(events)
 {
 	if (self->file.fd >= 0)
 		close(self->file.fd);
-	expect_no_trace(_metadata, self->warned);
+	expect_no_trace(_metadata, self->splats);
 }
 
 /* An event too many in one round is noticed in the next one at the latest */
@@ -1080,7 +1145,7 @@ static void *work_all(void *arg)
 FIXTURE(threads)
 {
 	struct evtchn files[WORKERS];
-	bool warned;
+	unsigned long splats;
 };
 
 FIXTURE_VARIANT(threads)
@@ -1095,9 +1160,12 @@ FIXTURE_SETUP(threads)
 {
 	unsigned int i;
 
-	self->warned = kernel_warned();
-	for (i = 0; i < variant->files; i++)
-		ASSERT_LE(0, evtchn_open(&self->files[i], O_RDWR | O_NONBLOCK));
+	self->splats = splats();
+	for (i = 0; i < variant->files; i++) {
+		int fd = evtchn_open(&self->files[i], O_RDWR | O_NONBLOCK);
+
+		ASSERT_LE(0, fd);
+	}
 }
 
 FIXTURE_TEARDOWN(threads)
@@ -1106,7 +1174,7 @@ FIXTURE_TEARDOWN(threads)
 
 	for (i = 0; i < variant->files; i++)
 		close(self->files[i].fd);
-	expect_no_trace(_metadata, self->warned);
+	expect_no_trace(_metadata, self->splats);
 }
 
 TEST_F_TIMEOUT(threads, bind_send_unbind, 300)

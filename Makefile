@@ -43,7 +43,8 @@ test test-all: deps
 # Every kernel built and booted that TIER has of BASE
 tested:
 	for side in base patched; do \
-		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel boots; done
+		boots=$$(lab/boots $$side $(TIER)); \
+		[ -z "$$boots" ] || $(MAKE) SIDE=$$side kernel boots; done
 
 help: ## this text
 	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
@@ -51,9 +52,12 @@ help: ## this text
 	echo 'BASE=6.1 SIDE=base|patched ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
 	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
 	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
+	echo 'RUN=kselftest,...      what runs there, instead of what the row of ENV says'
 	echo 'LINUX=/path XEN=/path  a kernel tree, a hypervisor (ELF) of your own'
 	echo 'V=1                    show the commands and their output'
 	echo 'ACCEL=kvm              another accelerator than tcg'
+	echo 'MIRROR=http://.../debian  instead of that of the machine'
+	echo 'COMPARE=FILE           another run of make bench'
 	echo 'CACHE=/path            downloads and compiled objects ($(CACHE))'
 	echo
 	echo 'environments: '$$(lab/boots patched $(TIER))
@@ -97,11 +101,11 @@ $(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(OUT)/selftests.cpio.gz $(RO
 	ENV=$* lab/boot || [ $$? = 1 ] || [ $(SIDE) = base ]
 
 boot: ## one boot of ENV with its console on the terminal
-boot: kernel rootfs selftests
+boot: deps kernel rootfs selftests
 	lab/boot show
 
 shell: ## the same with a shell; Ctrl-A X leaves it
-shell: kernel rootfs selftests
+shell: deps kernel rootfs selftests
 	lab/boot shell
 
 report: ## print the table again, and write build/report.html with all results
@@ -116,7 +120,7 @@ bench scale: deps
 	for base in $(BASES); do \
 		for side in base patched; do \
 			$(MAKE) BASE=$$base SIDE=$$side kernel boots; \
-			BASE=$$base OUT=build/$$base SIDE=$$side bench/sizes; done; done
+			BASE=$$base OUT=$(CURDIR)/build/$$base SIDE=$$side bench/sizes; done; done
 	bench/collect
 	bench/report
 	$(if $(COMPARE),bench/compare $(COMPARE),bench/judge bench/goals build/bench.txt)

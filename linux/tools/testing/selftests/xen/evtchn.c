@@ -547,11 +547,10 @@ static unsigned long cpu_events(unsigned int irq, unsigned int cpu)
 static int events_on(unsigned int irq, unsigned int cpu, int sender, int fd, int receiver)
 {
 	unsigned long before = cpu_events(irq, cpu);
-	struct ioctl_evtchn_notify arg = { .port = sender };
 	unsigned int i, port = receiver;
 
 	for (i = 0; i < EVENTS; i++) {
-		int err = evtchn_ioctl(fd, IOCTL_EVTCHN_NOTIFY, &arg);
+		int err = notify(fd, sender);
 
 		if (err || next_port(fd) != receiver || unmask(fd, &port, 1))
 			return err ?: -EIO;

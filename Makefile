@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-$(if $(V),,$(eval .SILENT:))
+$(if $(filter 1,$(V)),,$(eval .SILENT:))
 
 BASE ?= 6.1
 # What make test goes through: a BASE that is named, or all of them
@@ -19,12 +19,12 @@ TIER ?= make
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xen-irqs
 # A tree of the user's own has its results beside those of the base
 OUT := $(CURDIR)/build/$(BASE)$(if $(LINUX),-$(notdir $(abspath $(LINUX))))
-export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR
+export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR RFC SEND REALLY
 
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested bench scale help deps fetch tree absorb series kernel rootfs selftests boots boot \
+.PHONY: all test test-all tested bench scale help deps fetch tree absorb series send kernel rootfs selftests boots boot \
 	shell report check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
@@ -79,6 +79,10 @@ absorb: ## take the commits of build/BASE/tree back into patches/ and linux/
 series: ## mails for git am and git send-email in build/BASE/series
 series: tree
 	lab/series
+
+send: ## mail the series; a dry run, but for REALLY=1
+send: deps tree
+	lab/send
 
 kernel: ## build the kernel of SIDE
 kernel: tree

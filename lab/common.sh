@@ -52,7 +52,7 @@ logged()
 	local logfile=$1 what=$2 status=$3 start=$SECONDS n=0 rc=0
 	shift 3
 	mkdir -p "$(dirname "$logfile")"
-	[ -z "${V:-}" ] || say "+ $*"
+	[ "${V:-}" != 1 ] || say "+ $*"
 	say "$what ..."
 	set -m
 	"$@" > "$logfile" 2>&1 < /dev/null 9>&- &
@@ -66,7 +66,7 @@ logged()
 	done
 	wait "$child" || rc=$?
 	child=
-	[ -z "${V:-}" ] || cat "$logfile" >&2
+	[ "${V:-}" != 1 ] || cat "$logfile" >&2
 	return "$rc"
 }
 

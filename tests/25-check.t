@@ -96,6 +96,18 @@ commit $file 'lab: whitespace' <<< '
 commit lab/nobody.txt 'lab: maintainers' <<< 'Nobody.'
 commit $file 'lab: checkpatch' <<< '
 int lab_checkpatch( int i );'
+doc=Documentation/filesystems/proc.rst
+for last in $doc MAINTAINERS; do in_tree show "upstream:$last" > "$scratch/$(basename $last)"; done
+commit $doc 'lab: htmldocs' <<< '
+===  ====
+one  column too many
+===  ====
+
+.. nonsense::'
+commit MAINTAINERS 'lab: parse-maintainers' <<< '
+AAA LAB
+S:	Orphan
+F:	lab/'
 unset GIT_INDEX_FILE
 
 tab=$'\t'
@@ -124,6 +136,8 @@ finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
 finds whitespace whitespace "$file:[0-9]+: trailing whitespace"
 finds maintainers maintainers ".*nobody for lab/nobody.txt"
 finds checkpatch checkpatch "$file:[0-9]+: ERROR: space prohibited"
+finds htmldocs parse-maintainers "$doc:[0-9]+: ERROR: "
+finds parse-maintainers parse-maintainers ".*moves AAA LAB"
 ! said '^- x86_64: "lab: (i386|good|mended)"|^- .*"lab: good"|lab_upstream'
 ok $? "and none that is good, good elsewhere, mended, or upstream's own"
 said '^\| refused .* skipped: X86_IO_APIC is y: no choice'

@@ -10,7 +10,7 @@
 
 /*
  * Allocation number @nth of this task fails, counted from 1. With @all those after it
- * fail, too: who tries again, does so in vain.
+ * fail, too, but for one in ten: who tries again, mostly does so in vain.
  */
 static void arm_fault(unsigned int nth, bool all)
 {

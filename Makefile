@@ -24,7 +24,7 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested bench scale help deps fetch tree absorb series send kernel rootfs selftests boots boot \
+.PHONY: all test test-all tested bench scale help deps fetch tree absorb series send package kernel rootfs selftests boots boot \
 	shell report check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
@@ -83,6 +83,10 @@ series: tree
 send: ## mail the series; a dry run, but for REALLY=1
 send: deps tree
 	lab/send
+
+package: ## a quilt series, and Debian's source package of BASE with it
+package: deps tree
+	lab/package
 
 kernel: ## build the kernel of SIDE
 kernel: tree

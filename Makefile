@@ -109,11 +109,15 @@ $(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(OUT)/selftests.cpio.gz $(RO
 	ENV=$* lab/boot || [ $$? = 1 ] || [ $(SIDE) = base ]
 
 boot: ## one boot of ENV with its console on the terminal
-boot: deps kernel rootfs selftests
+boot: deps
+	lab/boot check
+	$(MAKE) kernel rootfs selftests
 	lab/boot show
 
 shell: ## the same with a shell; Ctrl-A X leaves it
-shell: deps kernel rootfs selftests
+shell: deps
+	lab/boot check
+	$(MAKE) kernel rootfs selftests
 	lab/boot shell
 
 report: ## print the table again, and write build/report.html with all results

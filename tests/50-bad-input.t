@@ -18,6 +18,12 @@ run env ENV=native SIDE=nonsense lab/boot
 fails_with 2 "SIDE is base or patched" "SIDE=nonsense"
 run env ENV=native+nonsense SIDE=patched lab/boot
 fails_with 2 "no variation 'nonsense' of native" "ENV=native+nonsense"
+run make ENV=native SIDE=patched VCPUS=many boot
+fails_with 2 "VCPUS, ASK and LIMIT are numbers, not 'many'" "VCPUS=many, before anything is built"
+run env ENV=native SIDE=patched RUN=irq-probe,nonsense lab/boot
+fails_with 2 "RUN is a program of .*, not 'nonsense'" "RUN=nonsense"
+run env ENV=native SIDE=patched XEN=README.md lab/boot
+fails_with 2 "XEN is a hypervisor in ELF format, which 'README.md' is not" "XEN=README.md"
 run env LINUX=/nonexistent lab/tree
 fails_with 1 "LINUX=/nonexistent is not a kernel tree" "LINUX=/nonexistent"
 

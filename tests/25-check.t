@@ -97,7 +97,7 @@ commit lab/nobody.txt 'lab: maintainers' <<< 'Nobody.'
 commit $file 'lab: checkpatch' <<< '
 int lab_checkpatch( int i );'
 doc=Documentation/filesystems/proc.rst
-for last in $doc MAINTAINERS; do in_tree show "upstream:$last" > "$scratch/$(basename $last)"; done
+for last in $doc MAINTAINERS; do in_tree show "upstream:$last" > "$scratch/$(basename "$last")"; done
 commit $doc 'lab: htmldocs' <<< '
 ===  ====
 one  column too many

@@ -54,7 +54,9 @@ static unsigned int channels_to_bind(void)
 		if (*end)
 			nr = 0;
 	}
-	return nr < MAX_CHANNELS ? nr : MAX_CHANNELS;
+	if (nr > MAX_CHANNELS)
+		nr = MAX_CHANNELS;
+	return nr;
 }
 
 static bool on_x86(void)
@@ -69,7 +71,9 @@ static unsigned int first_dynamic_irq(void)
 {
 	unsigned int first = on_x86() ? ISA_IRQS : 1, end = gsi_end();
 
-	return end > first ? end : first;
+	if (end > first)
+		first = end;
+	return first;
 }
 
 FIXTURE(irqs)

@@ -57,6 +57,8 @@ help: ## this text
 	echo 'V=1                    show the commands and their output'
 	echo 'ACCEL=kvm              another accelerator than tcg'
 	echo 'MIRROR=http://.../debian  instead of that of the machine'
+	echo 'V=2 RFC=1              version and kind of the series that is sent'
+	echo 'SEND=b4 REALLY=1       with b4 instead of git; not only a dry run'
 	echo 'COMPARE=FILE           another run of make bench'
 	echo 'CACHE=/path            downloads and compiled objects ($(CACHE))'
 	echo
@@ -143,7 +145,7 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/base build/*/patched build/*/series build/*/check build/*/selftests* build/xen build/*/report.md
+	rm -rf build/*/base build/*/patched build/*/series build/*/send build/*/b4* build/*/package build/*/check build/*/selftests* build/xen build/*/report.md
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

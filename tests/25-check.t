@@ -136,8 +136,10 @@ finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
 finds whitespace whitespace "$file:[0-9]+: trailing whitespace"
 finds maintainers maintainers ".*nobody for lab/nobody.txt"
 finds checkpatch checkpatch "$file:[0-9]+: ERROR: space prohibited"
-finds htmldocs parse-maintainers "$doc:[0-9]+: ERROR: "
-finds parse-maintainers parse-maintainers ".*moves AAA LAB"
+said "^- htmldocs: the series: $doc:[0-9]+: ERROR: "
+ok $? "htmldocs finds a table that is none"
+said "^- parse-maintainers: the series: .*moves AAA LAB"
+ok $? "parse-maintainers finds an entry in the wrong place"
 ! said '^- x86_64: "lab: (i386|good|mended)"|^- .*"lab: good"|lab_upstream'
 ok $? "and none that is good, good elsewhere, mended, or upstream's own"
 said '^\| refused .* skipped: X86_IO_APIC is y: no choice'

@@ -102,9 +102,10 @@ for base in "${bases[@]}"; do
 	[ ! -s "$scratch/output" ]
 	ok $? "$BASE: every mail goes to linux-kernel"
 	cover=$(mails | head -n 1)
+	sed '/^$/q' "$cover" > "$scratch/header"
 	for list in x86@kernel.org xen-devel@lists.xenproject.org linux-doc@vger.kernel.org \
 		linux-kselftest@vger.kernel.org linux-fsdevel@vger.kernel.org tglx; do
-		sed '/^$/q' "$cover" | grep -q "$list"
+		grep -q "$list" "$scratch/header"
 		ok $? "$BASE: the cover letter goes to $list"
 	done
 	grep -qx "base-commit: $(in_tree rev-parse upstream)" "$cover"
@@ -149,7 +150,8 @@ fresh
 maintainer
 really V=2 SEND=b4
 ok $rc "SEND=b4"
-grep -q '^Subject: \[PATCH v2 00/' "$(mails | head -n 1)" && grep -q 'lab: Write a line' "$(mails | head -n 1)"
+cover=$(mails | head -n 1)
+grep -q '^Subject: \[PATCH v2 00/' "$cover" && grep -q '^ *-: *-* > .*lab: Write a line' "$cover"
 ok $? "SEND=b4: version and range-diff"
 # git takes the diffstat of b4's cover letter for a broken patch
 mapfile -t files < <(mails | tail -n +2)
@@ -165,6 +167,14 @@ run "$repo/lab/send"
 ok $? "a dry run sends nothing"
 run env REALLY=1 V=3 "$repo/lab/send"
 fails_with 1 "base-commit would be known here only: LINUX=" "REALLY=1 without a tree that others have"
+git -C "$scratch/am" -c user.name=m -c user.email=m@lab.example commit -q --allow-empty -m 'Mine alone'
+really V=3
+fails_with 1 "base-commit would be known here only: LINUX=" "and with a commit that the others do not have"
+maintainer
+run env REALLY=no "$repo/lab/send"
+fails_with 2 "REALLY is 1 or not there, not 'no'" "REALLY=no"
+run env RFC=0 "$repo/lab/send"
+fails_with 2 "RFC is 1 or not there, not '0'" "RFC=0"
 run env SEND=carrier-pigeon "$repo/lab/send"
 fails_with 2 "SEND is git or b4, not 'carrier-pigeon'" "SEND=carrier-pigeon"
 run env V=two "$repo/lab/send"

@@ -49,7 +49,11 @@ sed -i '$s/line/change/; $s/Not/Not at all/' "$OUT/tree/kernel/irq/irqdesc.c"
 in_tree commit -q -a -m 'lab: Change what is not there' -m 'A changelog.'
 in_tree branch -q -f series
 run lab/package
-fails_with 1 "no source package: .* log: " "a patch that does not apply to Debian's kernel"
+fails_with 1 "no source package: .*(FAILED|dpkg-source: error).* log: " "a patch that does not apply to Debian's kernel"
 [ ! -e "$OUT/package" ]
 ok $? "and nothing half-made"
+echo "$scratch/linux_6.1.0.orig.tar.xz" > "$OUT/source"
+run lab/package
+fails_with 1 "the index of $BASE has no Debian revision of linux_6.1.0.orig.tar.xz; rm .*/src/" \
+	"a tarball which Debian does not have any longer"
 plan

@@ -22,7 +22,7 @@ run make ENV=native SIDE=patched VCPUS=many boot
 fails_with 2 "VCPUS, ASK and LIMIT are numbers, not 'many'" "VCPUS=many, before anything is built"
 run env ENV=native SIDE=patched RUN=irq-probe,nonsense lab/boot
 fails_with 2 "RUN is a program of .*, not 'nonsense'" "RUN=nonsense"
-run env ENV=native SIDE=patched XEN=README.md lab/boot
+run env ENV=dom0-pv SIDE=patched XEN=README.md lab/boot
 fails_with 2 "XEN is a hypervisor in ELF format, which 'README.md' is not" "XEN=README.md"
 run env LINUX=/nonexistent lab/tree
 fails_with 1 "LINUX=/nonexistent is not a kernel tree" "LINUX=/nonexistent"
@@ -130,7 +130,7 @@ fails_with 3 "guest-pv: a splat: \(guest\).*Kernel panic" "a guest that panics"
 run env ENV=native SIDE=patched XEN=/dev/null LIMIT=10 KARGS=panic=oops lab/boot
 [ $rc = 0 ]
 ok $? "no Xen, no use for XEN="
-run env ENV=dom0-pv SIDE=patched XEN=/dev/null LIMIT=10 lab/boot
+run env ENV=dom0-pv SIDE=patched XEN=/bin/true LIMIT=10 lab/boot
 fails_with 1 "QEMU failed: .*its command line: " "XEN= that is none"
 
 # qemus: the processes whose command line names this test's logs

@@ -24,8 +24,8 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested bench scale help deps fetch tree absorb series send package kernel rootfs selftests boots boot \
-	shell report check clean distclean
+.PHONY: all test test-all tested bench scale help deps fetch tree absorb series send package kernel rootfs \
+	selftests boots boot shell report check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
 all: deps
@@ -111,16 +111,11 @@ $(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(OUT)/selftests.cpio.gz $(RO
 	ENV=$* lab/boot || [ $$? = 1 ] || [ $(SIDE) = base ]
 
 boot: ## one boot of ENV with its console on the terminal
-boot: deps
-	lab/boot check
-	$(MAKE) kernel rootfs selftests
-	lab/boot show
-
 shell: ## the same with a shell; Ctrl-A X leaves it
-shell: deps
+boot shell: deps
 	lab/boot check
 	$(MAKE) kernel rootfs selftests
-	lab/boot shell
+	lab/boot $(@:boot=show)
 
 report: ## print the table again, and write build/report.html with all results
 	lab/report
@@ -145,7 +140,7 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/base build/*/patched build/*/series build/*/send build/*/b4* build/*/package build/*/check build/*/selftests* build/xen build/*/report.md
+	rm -rf build/*/{base,patched,series,send,b4,b4-cover,package,check,selftests*,report.md} build/xen
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

@@ -29,15 +29,10 @@ printf '[user]\n\tname = %s\n\temail = %s\n[sendemail]\n\tsmtpServer = 127.0.0.1
 	"$name" "$mail" "$port" > "$scratch/gitconfig"
 export GIT_CONFIG_GLOBAL=$scratch/gitconfig GIT_CONFIG_NOSYSTEM=1
 
-# sparse FROM TO: a clone with the files that the series changes, and what
-# get_maintainer.pl knows a kernel tree by
-sparse()
+# tree FROM TO: a clone with what get_maintainer.pl knows a kernel tree by
+tree()
 {
-	git clone -q --shared --no-checkout "$1" "$2"
-	{
-		printf '%s\n' '/*' '!/*/' /scripts/
-		git -C "$1" diff --name-only upstream series | sed 's|^|/|'
-	} | git -C "$2" sparse-checkout set --no-cone --stdin
+	sparse "$1" "$2" '/*' '!/*/' /scripts/
 	git -C "$2" checkout -q -B series "$(git -C "$1" rev-parse series)"
 	(cd "$2" && mkdir -p arch Documentation drivers fs include init ipc kernel lib)
 }
@@ -51,7 +46,7 @@ mails() { find "$box/new" -type f | sort -V; }
 maintainer()
 {
 	rm -rf "$scratch/am"
-	sparse "$OUT/tree" "$scratch/am"
+	tree "$OUT/tree" "$scratch/am"
 	git -C "$scratch/am" checkout -q -B master upstream
 }
 am() { run git -C "$scratch/am" -c user.name=maintainer -c user.email=m@lab.example am -q "$@"; }
@@ -85,11 +80,10 @@ b4_am()
 	identical "$1"
 }
 
-real=$OUT
 for base in "${bases[@]}"; do
 	use "$base"
 	real=$OUT OUT=$scratch/$base
-	sparse "$real/tree" "$OUT/tree"
+	tree "$real/tree" "$OUT/tree"
 	patches=$(in_tree rev-list --count upstream..series)
 
 	fresh
@@ -125,9 +119,7 @@ fails_with 1 "version 2 of $BASE has not been sent from here" "a version without
 
 # A second version, with lines that are too long for a mail
 file=kernel/irq/irqdesc.c
-{
-	printf '/* %s */\n' "$(printf 'ä%.0s' {1..1500})"
-} >> "$OUT/tree/$file"
+printf '/* %s */\n' "$(printf 'ä%.0s' {1..1500})" >> "$OUT/tree/$file"
 in_tree commit -q -m 'lab: Write a long line' -m 'With umlauts: äöü.' "$file"
 fresh
 maintainer

@@ -10,11 +10,7 @@ for base in "${bases[@]}"; do
 	use "$base"
 	real=$OUT OUT=$scratch/$base
 	mkdir "$OUT"
-	git clone -q --shared --no-checkout "$real/tree" "$OUT/tree"
-	{
-		echo /Makefile
-		git -C "$real/tree" diff --name-only upstream series | sed 's|^|/|'
-	} | git -C "$OUT/tree" sparse-checkout set --no-cone --stdin
+	sparse "$real/tree" "$OUT/tree"
 	git -C "$OUT/tree" checkout -q upstream
 
 	run env LINUX="$real/tree" lab/package

@@ -28,6 +28,17 @@ use "${bases[0]}"
 # in_tree COMMAND...: a git command in the tree of the series, by nobody in particular
 in_tree() { git -C "$OUT/tree" -c user.name=lab -c user.email=lab@localhost "$@"; }
 
+# sparse FROM TO PATTERN...: a clone of a tree which will have the files that the series
+# changes, and those of the patterns, when something is checked out
+sparse()
+{
+	git clone -q --shared --no-checkout "$1" "$2"
+	{
+		printf '%s\n' "${@:3}"
+		git -C "$1" diff --name-only upstream series | sed 's|^|/|'
+	} | git -C "$2" sparse-checkout set --no-cone --stdin
+}
+
 # ok CONDITION-EXIT-CODE NAME: one result
 ok()
 {

@@ -10,8 +10,8 @@
  * may stay behind, and the same bind must work the next time. The kernel also
  * may do without what it could not allocate, and bind the channel.
  *
- * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB, with
- *	ignore-gfp-wait off. /proc, /sys and /dev must be mounted. Nobody else may
+ * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB and
+ *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. /proc, /sys and /dev must be mounted. Nobody else may
  *	bind ports.
  *
  * Out:	KTAP on standard output. For each KIND of bind "# KIND.faults: N", how
@@ -52,7 +52,7 @@ struct flaw {
 	char what[64];
 };
 
-/* What a failed bind must leave as it was; Xen gives out the lowest free port */
+/* What a failed bind must leave as it was */
 static unsigned int nr_irqs;
 static int free_port;
 
@@ -77,15 +77,6 @@ static bool injected(void)
 	if (pread(fail_nth, buf, sizeof(buf) - 1, 0) <= 0)
 		die("fail-nth");
 	return !atoi(buf);
-}
-
-static int lowest_free_port(void)
-{
-	int port = bind_channel(spare);
-
-	if (port >= 0)
-		unbind_channel(spare, port);
-	return port;
 }
 
 static void __printf(3, 4) note(struct flaw *flaw, unsigned int fault, const char *fmt, ...)
@@ -125,7 +116,7 @@ static bool bind_with_fault(struct kind *kind, unsigned int nth, struct flaw *fl
 		note(&flaws[IRQS], nth, "%u IRQs before, %u after", nr_irqs, count_irqs());
 		nr_irqs = count_irqs();
 	}
-	port = lowest_free_port();
+	port = lowest_free_port(spare);
 	if (port != free_port) {
 		note(&flaws[PORT], nth, "lowest port %d before, %d after", free_port, port);
 		free_port = port;
@@ -226,7 +217,7 @@ int main(int argc, char **argv)
 		die("remote port");
 	interdomain.arg.interdomain.remote_port = remote;
 	find_virq(&virq);
-	free_port = lowest_free_port();
+	free_port = lowest_free_port(spare);
 
 	walk(&unbound);
 	walk(&interdomain);

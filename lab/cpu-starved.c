@@ -55,22 +55,6 @@ static void release(unsigned int nr)
 		unbind_channel(evtchn, ports[--nr_ports]);
 }
 
-/* The number of IRQs, once it has not changed for a second */
-static unsigned int settled_irqs(void)
-{
-	unsigned int nr = count_irqs(), i, same = 0;
-
-	for (i = 0; i < SETTLE_SECONDS * 10 && same < 10; i++) {
-		unsigned int now;
-
-		usleep(100000);
-		now = count_irqs();
-		same = now == nr ? same + 1 : 0;
-		nr = now;
-	}
-	return nr;
-}
-
 /*
  * How often CPU @cpu was interrupted, says the line of /proc/interrupts that
  * starts or ends with @name. All CPUs are online: each has its column.

@@ -15,17 +15,10 @@
  * Exit:	0 every test passed or was skipped, 1 one failed, 2 a prerequisite
  *	is missing and nothing was tested ("Bail out!" says which).
  */
-#include <poll.h>
-#include <sys/klog.h>
-
 #include "probe.h"
-
-#define SYSLOG_READ_ALL		3
-#define SYSLOG_SIZE_BUFFER	10
 
 /* Of x86: arch/x86/include/asm/irq_vectors.h */
 #define NR_VECTORS		256
-#define NR_IRQS_LEGACY		16
 
 /* Of the two event channel ABIs on 64 bit: xen/interface/event_channel.h */
 #define EVTCHN_2L_NR_CHANNELS	4096
@@ -34,9 +27,7 @@
 #define MAX_IRQS		0x100000
 /* Of /proc/interrupts; later kernels have room for names of four letters */
 #define MAX_IDLE_WIDTH	4
-#define EVENT_SECONDS		20
 
-static char *boot_log;
 static char cmdline[4096];
 
 /* What is in /sys/kernel/irq at one moment */
@@ -45,43 +36,12 @@ struct irq_survey {
 	bool dynamic[MAX_IRQS];
 };
 
-static void read_boot_log(void)
-{
-	int size = klogctl(SYSLOG_SIZE_BUFFER, NULL, 0);
-
-	if (size <= 0)
-		die("kernel log");
-	boot_log = calloc(1, size + 1);
-	if (!boot_log || klogctl(SYSLOG_READ_ALL, boot_log, size) < 0)
-		die("kernel log");
-	if (!strstr(boot_log, "nr_irqs: ")) {
-		errno = ENODATA;
-		die("kernel log without the line NR_IRQS");
-	}
-}
-
 /* The number after @key in the boot log, or @otherwise where it is not */
 static unsigned int logged(const char *key, unsigned int otherwise)
 {
-	const char *p = strstr(boot_log, key);
+	const char *p = strstr(boot_log(), key);
 
 	return p ? strtoul(p + strlen(key), NULL, 0) : otherwise;
-}
-
-/* One above the last GSI of any IO-APIC, 0 where there is none */
-static unsigned int gsi_top(void)
-{
-	const char *p = boot_log;
-	unsigned int top = 0, first, last;
-
-	while ((p = strstr(p, "IOAPIC["))) {
-		const char *gsi = strstr(p, "GSI ");
-
-		if (gsi && sscanf(gsi, "GSI %u-%u", &first, &last) == 2 && last >= top)
-			top = last + 1;
-		p++;
-	}
-	return top;
 }
 
 /* arch_probe_nr_irqs() without Xen, on a kernel with CONFIG_PCI_MSI=y */
@@ -104,21 +64,6 @@ static unsigned int abi_channels(void)
 	if (p && strchr("0nN", p[strlen("xen.fifo_events=")]))
 		return EVTCHN_2L_NR_CHANNELS;
 	return EVTCHN_FIFO_NR_CHANNELS;
-}
-
-/* An event channel that is not a GSI: virq, IPI, interdomain, evtchn, MSI */
-static bool is_dynamic(unsigned int irq)
-{
-	char path[64], buf[64];
-
-	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/chip_name", irq);
-	slurp(path, buf, sizeof(buf));
-	if (!strncmp(buf, "xen-dyn", 7) || !strcmp(buf, "xen-percpu"))
-		return true;
-	if (strcmp(buf, "xen-pirq"))
-		return false;
-	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/name", irq);
-	return !strncmp(slurp(path, buf, sizeof(buf)), "msi", 3);
 }
 
 static void survey(struct irq_survey *s)
@@ -191,7 +136,7 @@ static unsigned int digits(unsigned int n)
 /* The lines which arch/x86/pci/xen.c prints for each GSI that it registers */
 static void test_gsi(void)
 {
-	const char *name = "gsi.is_irq", *p = boot_log;
+	const char *name = "gsi.is_irq", *p = boot_log();
 	unsigned int pirq, irq, gsi, nr = 0, wrong = 0;
 
 	while ((p = strstr(p, "--> pirq="))) {
@@ -205,33 +150,6 @@ static void test_gsi(void)
 		result(!wrong, name, "%u of %u GSIs have another IRQ number", wrong, nr);
 	else
 		skip(name, "no GSI goes through an event channel here");
-}
-
-/* Send an event to @port from another port of this domain, and wait for it */
-static bool deliver(int fd, unsigned int port)
-{
-	struct ioctl_evtchn_bind_interdomain bind = {
-		.remote_domain = DOMID_SELF, .remote_port = port,
-	};
-	struct ioctl_evtchn_notify notify;
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	unsigned int seen;
-	int local = ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, &bind);
-	bool ok = false;
-
-	if (local < 0)
-		return false;
-	notify.port = local;
-	if (!ioctl(fd, IOCTL_EVTCHN_NOTIFY, &notify))
-		while (!ok && poll(&pfd, 1, EVENT_SECONDS * 1000) == 1 &&
-		       read(fd, &seen, sizeof(seen)) == sizeof(seen)) {
-			/* An interdomain bind raises its own end once */
-			ok = seen == port;
-			if (write(fd, &seen, sizeof(seen)) != sizeof(seen))
-				break;
-		}
-	unbind_channel(fd, local);
-	return ok;
 }
 
 static void test_channels(unsigned int asked)
@@ -307,7 +225,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: irq-probe CHANNELS\n");
 		return 2;
 	}
-	read_boot_log();
 	slurp("/proc/cmdline", cmdline, sizeof(cmdline));
 	xen = !strcmp(slurp("/sys/hypervisor/type", type, sizeof(type)), "xen");
 	if (xen)

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <unistd.h>
 
 /* Used by, but not defined in, the header of Linux */
@@ -26,6 +28,12 @@ typedef uint16_t domid_t;
 #define DOMID_SELF		0x7ff0
 
 #define SETTLE_SECONDS		60
+#define EVENT_SECONDS		60
+
+#define SYSLOG_READ_ALL		3
+#define SYSLOG_SIZE_BUFFER	10
+
+#define NR_IRQS_LEGACY		16
 
 #define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
 
@@ -124,6 +132,82 @@ static inline bool irqs_become(unsigned int nr)
 	return false;
 }
 
+/* The number of IRQs, once it has not changed for a second */
+static inline unsigned int settled_irqs(void)
+{
+	unsigned int nr = count_irqs(), i, same = 0;
+
+	for (i = 0; i < SETTLE_SECONDS * 10 && same < 10; i++) {
+		unsigned int now;
+
+		usleep(100000);
+		now = count_irqs();
+		same = now == nr ? same + 1 : 0;
+		nr = now;
+	}
+	return nr;
+}
+
+/* The boot messages, which must still be in the kernel's log buffer */
+static inline const char *boot_log(void)
+{
+	static char *log;
+	int size;
+
+	if (log)
+		return log;
+	size = klogctl(SYSLOG_SIZE_BUFFER, NULL, 0);
+	if (size <= 0)
+		die("kernel log");
+	log = calloc(1, size + 1);
+	if (!log || klogctl(SYSLOG_READ_ALL, log, size) < 0)
+		die("kernel log");
+	if (!strstr(log, "nr_irqs: ")) {
+		errno = ENODATA;
+		die("kernel log without the line NR_IRQS");
+	}
+	return log;
+}
+
+/* One above the last GSI of any IO-APIC, 0 where there is none */
+static inline unsigned int gsi_top(void)
+{
+	const char *p = boot_log();
+	unsigned int top = 0, first, last;
+
+	while ((p = strstr(p, "IOAPIC["))) {
+		const char *gsi = strstr(p, "GSI ");
+
+		if (gsi && sscanf(gsi, "GSI %u-%u", &first, &last) == 2 && last >= top)
+			top = last + 1;
+		p++;
+	}
+	return top;
+}
+
+/* The first number that a dynamic IRQ may have */
+static inline unsigned int first_dynamic(void)
+{
+	unsigned int top = gsi_top();
+
+	return top > NR_IRQS_LEGACY ? top : NR_IRQS_LEGACY;
+}
+
+/* An event channel that is not a GSI: virq, IPI, interdomain, evtchn, MSI */
+static inline bool is_dynamic(unsigned int irq)
+{
+	char path[64], buf[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/chip_name", irq);
+	slurp(path, buf, sizeof(buf));
+	if (!strncmp(buf, "xen-dyn", 7) || !strcmp(buf, "xen-percpu"))
+		return true;
+	if (strcmp(buf, "xen-pirq"))
+		return false;
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/name", irq);
+	return !strncmp(slurp(path, buf, sizeof(buf)), "msi", 3);
+}
+
 static inline int open_evtchn(void)
 {
 	int fd = open("/dev/xen/evtchn", O_RDWR);
@@ -145,6 +229,71 @@ static inline int unbind_channel(int fd, unsigned int port)
 	struct ioctl_evtchn_unbind unbind = { .port = port };
 
 	return ioctl(fd, IOCTL_EVTCHN_UNBIND, &unbind);
+}
+
+/* Bind a channel to @port of this domain: its other end */
+static inline int bind_to(int fd, unsigned int port)
+{
+	struct ioctl_evtchn_bind_interdomain bind = {
+		.remote_domain = DOMID_SELF, .remote_port = port,
+	};
+
+	return ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, &bind);
+}
+
+static inline int notify(int fd, unsigned int port)
+{
+	struct ioctl_evtchn_notify notify = { .port = port };
+
+	return ioctl(fd, IOCTL_EVTCHN_NOTIFY, &notify);
+}
+
+/* Wait for an event, and answer it; its port, or -1 if none comes */
+static inline int next_event(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	uint32_t port;
+
+	if (poll(&poll_fd, 1, EVENT_SECONDS * 1000) != 1 ||
+	    read(fd, &port, sizeof(port)) != sizeof(port) ||
+	    write(fd, &port, sizeof(port)) != sizeof(port))
+		return -1;
+	return port;
+}
+
+/* Send an event to @port from another port of this domain, and wait for it */
+static inline bool deliver(int fd, unsigned int port)
+{
+	int sender = bind_to(fd, port), seen = -1;
+
+	if (sender < 0)
+		return false;
+	/* An interdomain bind raises its own end once */
+	if (!notify(fd, sender))
+		do
+			seen = next_event(fd);
+		while (seen >= 0 && (unsigned int)seen != port);
+	unbind_channel(fd, sender);
+	return seen >= 0;
+}
+
+/* Xen gives out the lowest one */
+static inline int lowest_free_port(int fd)
+{
+	int port = bind_channel(fd);
+
+	if (port >= 0)
+		unbind_channel(fd, port);
+	return port;
+}
+
+/* A sequence that is the same each time: xorshift */
+static inline uint32_t next_random(uint32_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 17;
+	*seed ^= *seed << 5;
+	return *seed;
 }
 
 #endif

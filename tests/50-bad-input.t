@@ -15,7 +15,7 @@ fails_with 2 "no base 'nonsense'; there are: 6.1 6.12 mainline" "BASE=nonsense"
 run env ENV=nonsense SIDE=patched lab/boot
 fails_with 2 "no environment 'nonsense'; there are: native" "ENV=nonsense"
 run env ENV=native SIDE=nonsense lab/boot
-fails_with 2 "SIDE is base or patched" "SIDE=nonsense"
+fails_with 2 "SIDE is base, patched, debug or kcsan" "SIDE=nonsense"
 run env ENV=native+nonsense SIDE=patched lab/boot
 fails_with 2 "no variation 'nonsense' of native" "ENV=native+nonsense"
 run make ENV=native SIDE=patched VCPUS=many boot
@@ -127,23 +127,11 @@ run env ENV=native SIDE=patched XEN=/dev/null LIMIT=10 KARGS=panic=oops lab/boot
 [ $rc = 0 ]
 ok $? "no Xen, no use for XEN="
 run env ENV=dom0-pv SIDE=patched XEN=/bin/true LIMIT=10 lab/boot
-fails_with 1 "QEMU failed: .*its command line: " "XEN= that is none"
-
-# qemus: the processes whose command line names this test's logs
-qemus()
-{
-	for p in /proc/[0-9]*; do
-		tr '\0' ' ' 2> /dev/null < "$p/cmdline" | grep -q "^qemu.*$OUT/patched/logs" && echo "$p"
-	done
-}
+fails_with 1 "QEMU failed, exit 1: .*its command line: " "XEN= that is none"
 
 env ENV=native SIDE=patched KARGS=lab.shell lab/boot > "$scratch/output" 2>&1 &
 boot=$!
-for _ in $(seq 50); do
-	sleep 0.2
-	qemu=$(qemus)
-	[ -z "$qemu" ] || break
-done
+qemu=$(wait_for_qemu)
 kill -TERM $boot
 rc=0
 wait $boot || rc=$?

@@ -39,6 +39,22 @@ sparse()
 	} | git -C "$2" sparse-checkout set --no-cone --stdin
 }
 
+# qemus: the ids of the processes whose command line names this test's logs
+qemus()
+{
+	for p in /proc/[0-9]*; do
+		! tr '\0' ' ' 2> /dev/null < "$p/cmdline" | grep -q "^qemu.*$OUT/patched/logs" || basename "$p"
+	done
+}
+
+wait_for_qemu()
+{
+	for _ in $(seq 50); do
+		sleep 0.2
+		qemus | grep . && break
+	done
+}
+
 # ok CONDITION-EXIT-CODE NAME: one result
 ok()
 {

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * across-resume - what a guest's event channels are after it was saved or migrated
+ *
+ * usage: across-resume CHANNELS
+ *
+ * With CHANNELS bound, the guest says that it is ready, and is saved and restored,
+ * or migrated, or only saved, by lab/save-restore in domain 0. In the new domain Xen
+ * knows none of its channels. The kernel binds its own again; those of
+ * /dev/xen/evtchn are gone, and must not be taken for what has their port now. In
+ * the same domain all must be as before.
+ *
+ * In:	CHANNELS, how many to bind. /proc, /sys and /dev must be mounted; xenstore's
+ *	program; the node data/resumed, set to N after the Nth time.
+ *
+ * Out:	KTAP on standard output. "# ready N" says when; nothing comes after it until
+ *	it is done.
+ *
+ * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and nothing
+ *	was tested ("Bail out!" says which).
+ */
+#include "probe.h"
+
+static const char * const ways[] = { "restored", "migrated", "saved" };
+
+struct pair {
+	int port, sender;
+};
+
+static struct pair *pairs;
+static unsigned int nr_pairs, lowest;
+
+static bool bind_pair(int fd, struct pair *pair)
+{
+	pair->port = bind_channel(fd);
+	pair->sender = pair->port < 0 ? -1 : bind_to(fd, pair->port);
+	/* An interdomain bind raises its own end once */
+	return pair->sender >= 0 && next_event(fd) == pair->sender;
+}
+
+static unsigned int working_pairs(int fd)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < nr_pairs; i++)
+		nr += !notify(fd, pairs[i].sender) && next_event(fd) == pairs[i].port;
+	return nr;
+}
+
+/* How many dynamic IRQs are below the range; and the sum of the numbers of the kernel's own */
+static unsigned int below_range(unsigned long *percpu)
+{
+	DIR *dir = opendir("/sys/kernel/irq");
+	unsigned int nr = 0;
+	struct dirent *d;
+
+	*percpu = 0;
+	if (!dir)
+		die("/sys/kernel/irq");
+	while ((d = readdir(dir))) {
+		unsigned int irq = strtoul(d->d_name, NULL, 10);
+		char path[64], chip[64];
+
+		if (!isdigit(d->d_name[0]))
+			continue;
+		nr += irq < lowest && is_dynamic(irq);
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%u/chip_name", irq);
+		if (!strcmp(slurp(path, chip, sizeof(chip)), "xen-percpu"))
+			*percpu += irq;
+	}
+	closedir(dir);
+	return nr;
+}
+
+/* Say that it is the @nth time, and wait until the host has done it */
+static void wait_for_host(unsigned int nth)
+{
+	char line[64] = "";
+
+	printf("# ready %u\n", nth);
+	while (strtoul(line, NULL, 10) != nth) {
+		FILE *f = popen("xenstore-read data/resumed 2>/dev/null", "r");
+
+		if (!f)
+			die("xenstore-read");
+		if (!fgets(line, sizeof(line), f))
+			*line = 0;
+		pclose(f);
+		usleep(200000);
+	}
+}
+
+static void __printf(4, 5) test(bool ok, const char *way, const char *what, const char *fmt, ...)
+{
+	char name[64], text[128];
+	va_list ap;
+
+	snprintf(name, sizeof(name), "%s.%s", way, what);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	result(ok, name, "%s", text);
+}
+
+static void go(unsigned int nth)
+{
+	bool same_domain = nth == 3;
+	const char *way = ways[nth - 1];
+	unsigned int irqs, i, nr, gone = 0;
+	unsigned long percpu, percpu_after;
+	int fd, other;
+	struct pair pair;
+
+	irqs = settled_irqs();
+	fd = open_evtchn();
+	for (i = 0; i < nr_pairs; i++)
+		if (!bind_pair(fd, &pairs[i]))
+			die("pair of channels");
+	below_range(&percpu);
+	wait_for_host(nth);
+
+	nr = below_range(&percpu_after);
+	test(!nr, way, "range", "%u dynamic IRQs below %u", nr, lowest);
+	test(percpu == percpu_after, way, "kernels_own", "the sum of their numbers was %lu, is %lu",
+	     percpu, percpu_after);
+	if (same_domain) {
+		nr = working_pairs(fd);
+		test(nr == nr_pairs, way, "old_events", "%u of %u pairs", nr, nr_pairs);
+	} else {
+		for (i = 0; i < nr_pairs; i++)
+			gone += notify(fd, pairs[i].sender) && errno == ENOTCONN;
+		test(gone == nr_pairs, way, "old_are_gone", "%u of %u pairs", gone, nr_pairs);
+	}
+
+	/* Xen's first free port is one that this file had before */
+	nr = bind_pair(fd, &pair) && !notify(fd, pair.sender) && next_event(fd) == pair.port;
+	test(nr, way, "same_file", "ports %d and %d", pair.port, pair.sender);
+	other = open_evtchn();
+	nr = bind_pair(other, &pair) && !notify(other, pair.sender) && next_event(other) == pair.port;
+	test(nr, way, "new_file", "ports %d and %d", pair.port, pair.sender);
+	close(fd);
+	nr = !notify(other, pair.sender) && next_event(other) == pair.port;
+	test(nr, way, "others_stay", "ports %d and %d", pair.port, pair.sender);
+	close(other);
+	test(irqs_become(irqs), way, "closed", "%u IRQs at the start, %u now", irqs, count_irqs());
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nth;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
+		return 2;
+	}
+	nr_pairs = strtoul(argv[1], NULL, 10) / 2;
+	pairs = calloc(nr_pairs + 1, sizeof(*pairs));
+	if (!pairs)
+		die("memory");
+	plan(3 * 7);
+	lowest = first_dynamic();
+	for (nth = 1; nth <= 3; nth++)
+		go(nth);
+	return summary();
+}

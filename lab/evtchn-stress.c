@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * evtchn-stress - bind, notify and close event channels while the machine changes
+ *
+ * usage: evtchn-stress CHANNELS
+ *
+ * Processes bind pairs of channels, send events through them, close some, and
+ * exit, or are killed. Meanwhile CPUs go offline and come back, IRQs get other
+ * CPUs, and network cards lose their driver and get it again. All along, each
+ * IRQ in /sys/kernel/irq is looked at; at the end everything must be as at the
+ * start.
+ *
+ * In:	CHANNELS, how many are bound in all. /proc, /sys and /dev must be
+ *	mounted, the boot messages still in the kernel's log buffer. An e1000 is
+ *	taken for a card with INTx, an e1000e for one with MSIs.
+ *
+ * Out:	KTAP on standard output. "# settling" says that no more is changed, for
+ *	a host that does so, too. "# KEY: N" counts what was done.
+ *
+ * Exit:	0 every test passed or was skipped, 1 one failed, 2 a prerequisite is
+ *	missing and nothing was tested ("Bail out!" says which).
+ */
+#include <net/if.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "probe.h"
+
+#define NR_WORKERS		6
+#define MAX_PAIRS		64
+#define MAX_ROUNDS		8
+
+/* What the processes have done, and what they found wrong */
+static struct counts {
+	atomic_ulong binds, events, killed, cpus, moves, cards;
+	atomic_ulong refused, lost, stray, cpu_errors, card_errors, gsi_moved, msi_low;
+	atomic_bool stop;
+	int refused_errno, cpu_errno;
+} *counts;
+
+static unsigned int lowest;
+static uint32_t seed = 1;
+
+static unsigned int below(unsigned int limit)
+{
+	return next_random(&seed) % limit;
+}
+
+struct pair {
+	int port, sender;
+};
+
+static bool bind_pair(int fd, struct pair *pair)
+{
+	pair->port = bind_channel(fd);
+	pair->sender = pair->port < 0 ? -1 : bind_to(fd, pair->port);
+	if (pair->sender < 0) {
+		counts->refused_errno = errno;
+		counts->refused++;
+		return false;
+	}
+	counts->binds += 2;
+	return true;
+}
+
+/* Xen also tells a port that it has been connected, once */
+static void expect_event(int fd, const struct pair *pairs, unsigned int nr,
+			 const struct pair *sent)
+{
+	for (;;) {
+		int port = next_event(fd);
+		unsigned int i;
+
+		if (port < 0) {
+			counts->lost++;
+			return;
+		}
+		if (port == sent->port) {
+			counts->events++;
+			return;
+		}
+		for (i = 0; i < nr && pairs[i].sender != port; i++)
+			;
+		if (i == nr)
+			counts->stray++;
+	}
+}
+
+static void __attribute__((noreturn)) work(void)
+{
+	unsigned int rounds = 1 + below(MAX_ROUNDS);
+	struct pair pairs[MAX_PAIRS];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (rounds-- && !counts->stop) {
+		unsigned int wanted = 1 + below(MAX_PAIRS), nr = 0, i;
+		int fd = open_evtchn();
+
+		while (nr < wanted && bind_pair(fd, &pairs[nr]))
+			nr++;
+		for (i = 0; nr && i < 2 * nr; i++) {
+			const struct pair *pair = &pairs[below(nr)];
+
+			notify(fd, pair->sender);
+			expect_event(fd, pairs, nr, pair);
+		}
+		/* Of some one end only, of others none: closing the file shall do */
+		for (i = 0; i < nr; i += 1 + below(4))
+			unbind_channel(fd, below(2) ? pairs[i].port : pairs[i].sender);
+		if (rounds)
+			close(fd);
+	}
+	_exit(0);
+}
+
+static void set_cpu(unsigned int cpu, bool online)
+{
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	err = put(path, online ? "1" : "0");
+	if (!err) {
+		counts->cpus++;
+	} else {
+		counts->cpu_errno = err;
+		counts->cpu_errors++;
+	}
+}
+
+static unsigned int online_cpus(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void __attribute__((noreturn)) toggle_cpus(unsigned int nr_cpus)
+{
+	while (!counts->stop) {
+		unsigned int cpu = 1 + below(nr_cpus - 1);
+
+		set_cpu(cpu, false);
+		usleep(below(300000));
+		set_cpu(cpu, true);
+		usleep(below(300000));
+	}
+	_exit(0);
+}
+
+/* What can go wrong here is an IRQ that is gone, or a CPU that is offline */
+static void __attribute__((noreturn)) move_irqs(unsigned int nr_cpus)
+{
+	while (!counts->stop) {
+		DIR *dir = opendir("/sys/kernel/irq");
+		struct dirent *d;
+
+		while (dir && (d = readdir(dir)) && !counts->stop) {
+			char path[300], cpu[16];
+
+			if (!isdigit(d->d_name[0]) || below(4))
+				continue;
+			snprintf(path, sizeof(path), "/proc/irq/%s/smp_affinity_list", d->d_name);
+			snprintf(cpu, sizeof(cpu), "%u", below(nr_cpus));
+			if (!put(path, cpu))
+				counts->moves++;
+			usleep(1000);
+		}
+		if (dir)
+			closedir(dir);
+	}
+	_exit(0);
+}
+
+/* The path below a PCI device with this driver, "" if there is none */
+static void find_card(const char *driver, char *address, size_t size)
+{
+	char path[64];
+	DIR *dir;
+	struct dirent *d;
+
+	*address = 0;
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s", driver);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((d = readdir(dir)))
+		if (strchr(d->d_name, ':'))
+			snprintf(address, size, "%.*s", (int)size - 1, d->d_name);
+	closedir(dir);
+}
+
+/* Each has its interrupts as long as it is up */
+static void bring_up(const char *address)
+{
+	struct ifreq req = { .ifr_flags = IFF_UP };
+	int sock = socket(AF_INET, SOCK_DGRAM, 0);
+	char path[64];
+	DIR *dir;
+	struct dirent *d;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/net", address);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir)))
+		if (d->d_name[0] != '.')
+			snprintf(req.ifr_name, sizeof(req.ifr_name), "%.15s", d->d_name);
+	if (dir)
+		closedir(dir);
+	if (!dir || ioctl(sock, SIOCSIFFLAGS, &req))
+		counts->card_errors++;
+	close(sock);
+}
+
+static unsigned int card_irq(const char *address)
+{
+	char path[64], buf[16];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/irq", address);
+	return strtoul(slurp(path, buf, sizeof(buf)), NULL, 10);
+}
+
+static void check_msis(const char *address)
+{
+	char path[64];
+	DIR *dir;
+	struct dirent *d;
+	unsigned int nr = 0;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs", address);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		if (!isdigit(d->d_name[0]))
+			continue;
+		nr++;
+		if (strtoul(d->d_name, NULL, 10) < lowest)
+			counts->msi_low++;
+	}
+	if (dir)
+		closedir(dir);
+	if (!nr)
+		counts->card_errors++;
+}
+
+static void __attribute__((noreturn)) rebind_cards(const char *intx, const char *msi)
+{
+	unsigned int irq = card_irq(intx);
+
+	while (!counts->stop) {
+		if (put("/sys/bus/pci/drivers/e1000/unbind", intx) ||
+		    put("/sys/bus/pci/drivers/e1000e/unbind", msi) ||
+		    put("/sys/bus/pci/drivers/e1000/bind", intx) ||
+		    put("/sys/bus/pci/drivers/e1000e/bind", msi))
+			counts->card_errors++;
+		bring_up(intx);
+		bring_up(msi);
+		counts->gsi_moved += card_irq(intx) != irq;
+		check_msis(msi);
+		counts->cards++;
+		usleep(below(300000));
+	}
+	_exit(0);
+}
+
+/* Look at each IRQ once; those of a pair of drivers would have two actions */
+static void check_irqs(unsigned int *low, unsigned int *shared)
+{
+	DIR *dir = opendir("/sys/kernel/irq");
+	struct dirent *d;
+
+	if (!dir)
+		die("/sys/kernel/irq");
+	while ((d = readdir(dir))) {
+		unsigned int irq;
+		char path[64], actions[256];
+
+		if (!isdigit(d->d_name[0]))
+			continue;
+		irq = strtoul(d->d_name, NULL, 10);
+		if (!is_dynamic(irq))
+			continue;
+		*low += irq < lowest;
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%u/actions", irq);
+		*shared += !!strchr(slurp(path, actions, sizeof(actions)), ',');
+	}
+	closedir(dir);
+}
+
+#define start(function, ...) ({				\
+	pid_t pid = fork();				\
+							\
+	if (pid < 0)					\
+		die("fork");				\
+	seed += 0x9e3779b9;				\
+	if (!pid)					\
+		function(__VA_ARGS__);			\
+	pid;						\
+})
+
+static void let_work(unsigned long asked, unsigned int *low, unsigned int *shared)
+{
+	pid_t workers[NR_WORKERS];
+	unsigned int i, looks = 0;
+
+	for (i = 0; i < NR_WORKERS; i++)
+		workers[i] = start(work);
+	while (counts->binds < asked && !counts->refused && !counts->lost) {
+		if (!below(4)) {
+			kill(workers[below(NR_WORKERS)], SIGKILL);
+			counts->killed++;
+		}
+		for (i = 0; i < NR_WORKERS; i++)
+			if (waitpid(workers[i], NULL, WNOHANG) == workers[i])
+				workers[i] = start(work);
+		check_irqs(low, shared);
+		looks++;
+	}
+	counts->stop = true;
+	for (i = 0; i < NR_WORKERS; i++)
+		waitpid(workers[i], NULL, 0);
+	printf("# looked: %u\n", looks);
+}
+
+/* The host may still be at it: all CPUs shall be there for a while */
+static void bring_cpus_back(unsigned int nr_cpus)
+{
+	unsigned int i, cpu, same = 0;
+
+	for (i = 0; i < SETTLE_SECONDS && same < 5; i++) {
+		for (cpu = 1; online_cpus() < nr_cpus && cpu < nr_cpus; cpu++)
+			set_cpu(cpu, true);
+		same = online_cpus() == nr_cpus ? same + 1 : 0;
+		sleep(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr_cpus = online_cpus(), irqs, low = 0, shared = 0;
+	char intx[32], msi[32];
+	int fd, port, port_after;
+	bool cards;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
+		return 2;
+	}
+	plan(15);
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED)
+		die("memory");
+	lowest = first_dynamic();
+	find_card("e1000", intx, sizeof(intx));
+	find_card("e1000e", msi, sizeof(msi));
+	cards = *intx && *msi;
+	if (cards) {
+		bring_up(intx);
+		bring_up(msi);
+	}
+	fd = open_evtchn();
+	port = lowest_free_port(fd);
+	irqs = settled_irqs();
+
+	if (nr_cpus > 1) {
+		start(toggle_cpus, nr_cpus);
+		start(move_irqs, nr_cpus);
+	}
+	if (cards)
+		start(rebind_cards, intx, msi);
+	let_work(strtoul(argv[1], NULL, 10), &low, &shared);
+	while (wait(NULL) > 0)
+		;
+	printf("# settling\n");
+	bring_cpus_back(nr_cpus);
+
+	printf("# binds: %lu\n# events: %lu\n# killed: %lu\n# cpus: %lu\n# moves: %lu\n# cards: %lu\n",
+	       counts->binds, counts->events, counts->killed, counts->cpus, counts->moves,
+	       counts->cards);
+	result(!counts->refused, "stress.binds", "%lu refused of %lu, the last: %s",
+	       counts->refused, counts->binds, strerror(counts->refused_errno));
+	result(counts->events && !counts->lost, "stress.events", "%lu came, %lu were lost",
+	       counts->events, counts->lost);
+	result(!counts->stray, "stress.no_stray_events", "%lu of nobody's port", counts->stray);
+	result(!low, "stress.above_the_gsis", "%u looks at a dynamic IRQ below %u", low,
+	       lowest);
+	result(!shared, "stress.one_channel_each", "%u looks at a number given twice", shared);
+	if (nr_cpus > 1) {
+		result(counts->cpus && !counts->cpu_errors, "stress.cpus",
+		       "%lu changes, %lu refused, the last: %s", counts->cpus,
+		       counts->cpu_errors, strerror(counts->cpu_errno));
+		result(counts->moves, "stress.affinity", "%lu IRQs moved", counts->moves);
+	} else {
+		skip("stress.cpus", "one CPU");
+		skip("stress.affinity", "one CPU");
+	}
+	if (cards) {
+		result(counts->cards && !counts->card_errors, "stress.cards",
+		       "bound %lu times, %lu errors", counts->cards, counts->card_errors);
+		result(!counts->gsi_moved, "stress.gsi_is_irq", "%lu times another than %u",
+		       counts->gsi_moved, card_irq(intx));
+		result(!counts->msi_low, "stress.msis_above_the_gsis", "%lu below %u",
+		       counts->msi_low, lowest);
+	} else {
+		skip("stress.cards", "no e1000 and e1000e");
+		skip("stress.gsi_is_irq", "no e1000 and e1000e");
+		skip("stress.msis_above_the_gsis", "no e1000 and e1000e");
+	}
+	result(online_cpus() == nr_cpus, "end.cpus", "%u of %u", online_cpus(), nr_cpus);
+	result(irqs_become(irqs), "end.irqs", "%u at the start, %u now", irqs, count_irqs());
+	port_after = lowest_free_port(fd);
+	result(port_after == port, "end.ports", "the lowest free one was %d, is %d", port,
+	       port_after);
+	result(deliver(fd, bind_channel(fd)), "end.event", "to a new channel");
+	low = shared = 0;
+	check_irqs(&low, &shared);
+	result(!low && !shared, "end.above_the_gsis", "%u below %u, %u given twice", low,
+	       lowest, shared);
+	return summary();
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * exhaust - bind all event channels that there are, again and again
+ *
+ * usage: exhaust CHANNELS
+ *
+ * In:	CHANNELS, at least as many as the domain may have: what its ABI has, or
+ *	max_event_channels. /proc, /sys and /dev must be mounted. Nobody else may
+ *	bind ports.
+ *
+ * Out:	KTAP on standard output. "# cycles: N"; "# bound: N", how many channels
+ *	each cycle bound; "# memory: N kB", what the second half of the cycles left.
+ *
+ * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and
+ *	nothing was tested ("Bail out!" says which).
+ */
+#include <sys/wait.h>
+
+#include "probe.h"
+
+#define CYCLES			100
+/*
+ * What the second half may leave: the smallest object is 8 bytes, and slabs and
+ * per-CPU chunks that are not full take some
+ */
+#define LOST_BYTES_A_BIND	8
+#define LOST_KB			1024
+
+/* Memory of the kernel that comes and goes with channels, in kB */
+static unsigned long kernel_kb(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	unsigned long sum = 0, kb;
+	char key[64];
+
+	if (!f)
+		die("/proc/meminfo");
+	while (fscanf(f, "%63s %lu%*[^\n]", key, &kb) == 2)
+		if (!strcmp(key, "Slab:") || !strcmp(key, "Percpu:") ||
+		    !strcmp(key, "VmallocUsed:"))
+			sum += kb;
+	fclose(f);
+	return sum;
+}
+
+/* Can a process be started while no channel is left? */
+static bool usable(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(put("/dev/null", "x"));
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int asked, cycle, irqs, bound = 0, errno_wrong = 0, nr_wrong = 0, irqs_left = 0;
+	unsigned int unusable = 0, others = 0, silent = 0;
+	unsigned long memory = 0, limit;
+	int other, port, port_after, err_seen = 0;
+	long lost;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
+		return 2;
+	}
+	asked = strtoul(argv[1], NULL, 10);
+	plan(8);
+	other = open_evtchn();
+	port = lowest_free_port(other);
+	irqs = settled_irqs();
+
+	for (cycle = 0; cycle < CYCLES; cycle++) {
+		unsigned int nr = 0;
+		int fd = open_evtchn(), last = -1, next;
+
+		while (nr <= asked && (next = bind_channel(fd)) >= 0) {
+			last = next;
+			nr++;
+		}
+		if (nr > asked || errno != ENOSPC) {
+			err_seen = errno;
+			errno_wrong++;
+		}
+		if (!cycle)
+			bound = nr;
+		nr_wrong += nr != bound;
+		unusable += !usable();
+		if (bind_channel(other) >= 0 || errno != ENOSPC)
+			others++;
+		/* One given back makes room for a sender to the last one */
+		if (nr < 2 || unbind_channel(fd, last) || (last = bind_channel(fd)) < 0)
+			silent++;
+		close(fd);
+
+		if (!irqs_become(irqs))
+			irqs_left++;
+		if (cycle == CYCLES / 2 - 1)
+			memory = kernel_kb();
+		if ((cycle + 1) % 10 == 0)
+			fprintf(stderr, "exhaust: %u of %u cycles, %u channels, %lu kB\n",
+				cycle + 1, CYCLES, nr, kernel_kb());
+	}
+	lost = kernel_kb() - memory;
+	limit = LOST_KB + (unsigned long)bound * CYCLES / 2 * LOST_BYTES_A_BIND / 1024;
+	port_after = lowest_free_port(other);
+
+	printf("# cycles: %u\n# bound: %u\n# memory: %ld kB\n", CYCLES, bound, lost);
+	result(!errno_wrong, "full.errno", "%u of %u not ENOSPC, the last: %s", errno_wrong,
+	       CYCLES, strerror(err_seen));
+	result(bound && !nr_wrong, "full.as_many_each_time", "%u at first, %u times not", bound,
+	       nr_wrong);
+	result(!others, "full.for_other_files", "%u times not ENOSPC", others);
+	result(!unusable, "full.usable", "%u times no process could be started", unusable);
+	result(!silent, "full.again", "%u times a channel given back was not to be had", silent);
+	result(!irqs_left, "end.irqs", "%u at the start, %u times others", irqs, irqs_left);
+	result(port_after == port, "end.ports", "the lowest free one was %d, is %d", port,
+	       port_after);
+	result(lost < (long)limit, "end.memory", "%ld kB left by %u cycles, of %lu", lost,
+	       CYCLES / 2, limit);
+	return summary();
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memory-short - bind event channels until the machine has no memory left
+ *
+ * usage: memory-short CHANNELS
+ *
+ * A process takes the memory but for a rest, another binds channels. It gets
+ * ENOMEM, or the kernel kills it, which is what it is there for.
+ *
+ * In:	CHANNELS, more than fit into REST_KB of memory. /proc, /sys and /dev must be
+ *	mounted. Nobody else may bind ports.
+ *
+ * Out:	KTAP on standard output. For each cycle, how many channels were bound and
+ *	what ended it.
+ *
+ * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and
+ *	nothing was tested ("Bail out!" says which).
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "probe.h"
+
+#define CYCLES			20
+#define REST_KB			16384
+#define CHUNK			(256 * 1024)
+
+static unsigned long available_kb(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	unsigned long found = 0, kb;
+	char key[64];
+
+	if (!f)
+		die("/proc/meminfo");
+	while (fscanf(f, "%63s %lu%*[^\n]", key, &kb) == 2)
+		if (!strcmp(key, "MemAvailable:"))
+			found = kb;
+	fclose(f);
+	return found;
+}
+
+/* Take memory until REST_KB are left, say so, and keep it */
+static void __attribute__((noreturn)) take_memory(int ready)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	put("/proc/self/oom_score_adj", "-1000");
+	while (available_kb() > REST_KB) {
+		char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
+
+		if (p == MAP_FAILED)
+			break;
+		memset(p, 1, CHUNK);
+	}
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+struct binding {
+	unsigned int bound;
+	int err;
+};
+
+static void __attribute__((noreturn)) bind_all(unsigned int asked, struct binding *binding)
+{
+	int fd;
+
+	put("/proc/self/oom_score_adj", "1000");
+	fd = open_evtchn();
+	while (binding->bound < asked && bind_channel(fd) >= 0)
+		binding->bound++;
+	binding->err = binding->bound < asked ? errno : 0;
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int asked, cycle, irqs, wrong_end = 0, irqs_left = 0, not_again = 0, killed = 0;
+	struct binding *binding;
+	int spare, port, port_after;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
+		return 2;
+	}
+	asked = strtoul(argv[1], NULL, 10);
+	plan(4);
+	binding = mmap(NULL, sizeof(*binding), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (binding == MAP_FAILED)
+		die("memory");
+	put("/proc/self/oom_score_adj", "-1000");
+	spare = open_evtchn();
+	port = lowest_free_port(spare);
+	irqs = settled_irqs();
+
+	for (cycle = 0; cycle < CYCLES; cycle++) {
+		int pipe_fd[2], status;
+		pid_t taker, binder;
+		char c;
+
+		memset(binding, 0, sizeof(*binding));
+		if (pipe(pipe_fd))
+			die("pipe");
+		taker = fork();
+		if (!taker)
+			take_memory(pipe_fd[1]);
+		if (taker < 0 || read(pipe_fd[0], &c, 1) != 1)
+			die("a process that takes memory");
+		binder = fork();
+		if (!binder)
+			bind_all(asked, binding);
+		if (binder < 0 || waitpid(binder, &status, 0) != binder)
+			die("a process that binds");
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+			killed++;
+		else if (status || binding->err != ENOMEM)
+			wrong_end++;
+		printf("# cycle %u: %u channels, %s\n", cycle + 1, binding->bound,
+		       WIFSIGNALED(status) ? "killed" : strerror(binding->err));
+		kill(taker, SIGKILL);
+		waitpid(taker, NULL, 0);
+		close(pipe_fd[0]);
+		close(pipe_fd[1]);
+
+		irqs_left += !irqs_become(irqs);
+		not_again += !deliver(spare, bind_channel(spare));
+		close(spare);
+		spare = open_evtchn();
+		irqs_left += !irqs_become(irqs);
+	}
+	port_after = lowest_free_port(spare);
+
+	result(!wrong_end, "short.ends", "%u of %u neither ENOMEM nor killed, %u killed",
+	       wrong_end, CYCLES, killed);
+	result(!not_again, "short.again", "%u times no event to a new channel", not_again);
+	result(!irqs_left, "end.irqs", "%u at the start, %u times others", irqs, irqs_left);
+	result(port_after == port, "end.ports", "the lowest free one was %d, is %d", port,
+	       port_after);
+	return summary();
+}

@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What happens around the lab, happens to it: a clear line and a non-zero exit, or a
+# clean wait, and never a wrong result.
+
+. "$(dirname "$0")/tap.sh"
+
+real=$OUT cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-irqs}
+export OUT=$scratch/out
+mkdir -p "$OUT/patched"
+cp "$real/selftests.cpio.gz" "$OUT/"
+cp "$real"/patched/{bzImage,modules.cpio.gz} "$OUT/patched/"
+
+server='' full=$scratch/full
+mkdir "$full"
+trap '[ -z "$server" ] || kill $server; umount "$full" 2> /dev/null; rm -rf "$scratch"' EXIT
+
+# QEMU
+env ENV=native SIDE=patched KARGS=lab.shell lab/boot > "$scratch/output" 2>&1 &
+boot=$!
+qemu=$(wait_for_qemu)
+kill -KILL "$qemu"
+rc=0
+wait $boot || rc=$?
+fails_with 1 "QEMU failed, exit 137: .*its command line: " "QEMU is killed: that is said"
+[ ! -e "$OUT/patched/logs/native.verdict" ] && [ -z "$(find "$OUT/patched/logs" -name 'native.??????')" ]
+ok $? "QEMU is killed: no verdict, and nothing half-made"
+
+# Two at once
+env ENV=native SIDE=patched lab/boot > "$scratch/first" 2>&1 &
+boot=$!
+wait_for_qemu > /dev/null
+run env ENV=native SIDE=patched lab/boot
+wait $boot && [ $rc = 0 ] && said "waiting for another run that holds .*/logs/native.lock"
+ok $? "two boots of one environment: one waits for the other"
+
+upstream=$scratch/linux
+sparse "$real/tree" "$upstream" /Kbuild /Makefile
+git -C "$upstream" checkout -q upstream
+env LINUX="$upstream" lab/tree > "$scratch/first" 2>&1 &
+first=$!
+run env LINUX="$upstream" lab/tree
+wait $first && [ $rc = 0 ] &&
+	[ "$(git -C "$OUT/tree" rev-parse 'series^{tree}')" = "$(git -C "$real/tree" rev-parse 'series^{tree}')" ]
+ok $? "two that compose one tree: both find it whole"
+[ "$(cat "$scratch/first" "$scratch/output" | grep -c composing)" = 1 ]
+ok $? "and it was composed once"
+rm -rf "$OUT/tree"
+
+# The disk
+if mount -t tmpfs -o size=20m none "$full" 2> /dev/null; then
+	mkdir "$full/patched"
+	cp "$OUT/patched/bzImage" "$OUT/patched/modules.cpio.gz" "$full/patched/"
+	cp "$OUT/selftests.cpio.gz" "$full/"
+	run env OUT="$full" ENV=dom0-pv SIDE=patched lab/boot
+	fails_with 1 "cannot make the initial RAM disk: no space left on device" "disk full: a boot"
+	[ -z "$(find "$full/patched/logs" -name '*.verdict' -o -name 'dom0-pv.??????')" ]
+	ok $? "disk full: no verdict, and nothing half-made"
+	rm -rf "${full:?}"/*
+	git clone -q --shared --no-checkout "$real/tree" "$full/tree"
+	git -C "$full/tree" branch -q -f series origin/series
+	run env OUT="$full" SIDE=patched lab/kernel
+	fails_with 1 "cannot check out series: no space left on device; log: " "disk full: a kernel"
+	[ ! -e "$full/patched/src" ] && [ ! -e "$full/patched/bzImage" ]
+	ok $? "disk full: no half of its source stays"
+	rm -rf "${full:?}"/*
+	cp -a lab bench "$full/"
+	run "$full/lab/rootfs"
+	fails_with 1 "cannot pack .*: no space left on device; log: " "disk full: dom0's root file system"
+	[ ! -e "$full/build/xen/dom0.cpio.gz" ]
+	ok $? "disk full: no half of it stays"
+	umount "$full"
+else
+	skip "disk full" "no tmpfs can be mounted here"
+fi
+
+# What is in the cache
+mkdir "$scratch/cache"
+tar=$(find "$cache" -maxdepth 1 -name 'dom0-*.tar' -printf '%T@ %p\n' | sort -n | sed -n '$s/^[^ ]* //p')
+cp "$tar" "$tar.sha256" "$scratch/cache/"
+truncate -s -1 "$scratch/cache/$(basename "$tar")"
+mkdir "$scratch/repo"
+cp -a lab bench "$scratch/repo/"
+run env CACHE="$scratch/cache" http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 "$scratch/repo/lab/rootfs"
+fails_with 1 "mmdebstrap failed: .*" "a damaged root file system, and no network to make it again"
+said "damaged, making it again: .*/dom0-.*\.tar" && [ ! -e "$scratch/repo/build/xen/dom0.cpio.gz" ] &&
+	[ ! -e "$scratch/cache/$(basename "$tar")" ]
+ok $? "it is not used, and does not stay"
+
+# The network: a mirror that has the index as it is in the cache, and half of the tarball
+tarball=$(awk '{ print $2 }' "$cache/src/$BASE.sha256")
+cat > "$scratch/mirror.py" <<'EOF'
+import http.server, os, sys
+lists, tarball, port_file = sys.argv[1:4]
+class Mirror(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        name = self.path.split("/dists/")[-1].replace("/", "_")
+        index = [f for f in os.listdir(lists) if f.endswith("_dists_" + name)]
+        path = os.path.join(lists, index[0]) if index else \
+            tarball if self.path.endswith(os.path.basename(tarball)) else None
+        if not path:
+            self.send_error(404)
+            return
+        data = open(path, "rb").read()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data if index or os.path.exists(port_file + ".whole") else data[:len(data) // 2])
+    def log_message(self, *args):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Mirror)
+with open(port_file + ".new", "w") as f:
+    f.write(str(server.server_port))
+os.rename(port_file + ".new", port_file)
+server.serve_forever()
+EOF
+python3 "$scratch/mirror.py" "$cache/apt/$BASE/lists" "$cache/src/$tarball" "$scratch/port" 2> "$scratch/mirror.log" &
+server=$!
+for _ in $(seq 50); do
+	[ ! -e "$scratch/port" ] || break
+	sleep 0.1
+done
+port=$(cat "$scratch/port")
+lists=$scratch/cut/apt/$BASE/lists
+mkdir -p "$lists"
+for f in "$cache/apt/$BASE/lists"/*_dists_*; do
+	name=$(basename "$f") root=debian
+	case $name in *-security_*) root=debian-security ;; esac
+	cp -p "$f" "$lists/127.0.0.1:${port}_${root}_dists_${name#*_dists_}"
+done
+run env CACHE="$scratch/cut" MIRROR="http://127.0.0.1:$port/debian" no_proxy=127.0.0.1 lab/fetch
+fails_with 1 "cannot fetch $tarball: E: .*log: " "the network is cut in the middle of a tarball"
+[ ! -e "$OUT/source" ] && [ ! -e "$scratch/cut/src/$tarball" ] && [ ! -e "$scratch/cut/src/$BASE.sha256" ]
+ok $? "it is not taken for a tarball"
+touch "$scratch/port.whole"
+run env CACHE="$scratch/cut" MIRROR="http://127.0.0.1:$port/debian" no_proxy=127.0.0.1 lab/fetch
+[ $rc = 0 ] && cmp -s "$cache/src/$tarball" "$(cat "$OUT/source")"
+ok $? "with the network back it is whole"
+plan

@@ -24,7 +24,7 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
-.PHONY: all test test-all tested bench scale help deps fetch tree absorb series send package kernel rootfs \
+.PHONY: all test test-all stress tested bench scale help deps fetch tree absorb series send package kernel rootfs \
 	selftests boots boot shell report check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
@@ -40,16 +40,22 @@ test test-all: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
 	prove --timer tests/
 
+stress: ## debug kernels, fault injection, stress, save and restore, of all BASES
+stress: export TIER = stress
+stress: deps
+	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
+	prove --timer tests/30-boots.t
+
 # Every kernel built and booted that TIER has of BASE
 tested:
-	for side in base patched; do \
+	for side in base patched debug kcsan; do \
 		boots=$$(lab/boots $$side $(TIER)); \
 		[ -z "$$boots" ] || $(MAKE) SIDE=$$side kernel boots; done
 
 help: ## this text
 	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
 	echo
-	echo 'BASE=6.1 SIDE=base|patched ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
+	echo 'BASE=6.1 SIDE=base|patched|debug|kcsan ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
 	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
 	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
 	echo 'RUN=kselftest,...      what runs there, instead of what the row of ENV says'
@@ -140,7 +146,7 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/{base,patched,series,send,b4,b4-cover,package,check,selftests*,report.md} build/xen
+	rm -rf build/*/{base,patched,debug,kcsan,series,send,b4,b4-cover,package,check,selftests*,report.md} build/xen
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

@@ -96,7 +96,7 @@ set_mirrors()
 	[ "${MIRROR:-}" ] || security=$(awk -v s="$security" '/\/debian-security$/ { s = $0 } END { print s }' <<< "$uris")
 }
 
-# base_row NAME: set base_suites, base_pattern, base_verified and base_sides from the file bases
+# base_row NAME: set base_suites, base_pattern, base_verified, base_test and base_stress from the file bases
 base_row()
 {
 	local row
@@ -106,5 +106,5 @@ base_row()
 		exit 2
 	}
 	# shellcheck disable=SC2034
-	read -r _ base_suites base_pattern base_verified base_sides <<< "$row"
+	read -r _ base_suites base_pattern base_verified base_test base_stress <<< "$row"
 }

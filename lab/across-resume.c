@@ -38,12 +38,17 @@ static bool bind_pair(int fd, struct pair *pair)
 	return pair->sender >= 0 && next_event(fd) == pair->sender;
 }
 
+static bool works(int fd, const struct pair *pair)
+{
+	return !notify(fd, pair->sender) && next_event(fd) == pair->port;
+}
+
 static unsigned int working_pairs(int fd)
 {
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < nr_pairs; i++)
-		nr += !notify(fd, pairs[i].sender) && next_event(fd) == pairs[i].port;
+		nr += works(fd, &pairs[i]);
 	return nr;
 }
 
@@ -102,6 +107,13 @@ static void __printf(4, 5) test(bool ok, const char *way, const char *what, cons
 	result(ok, name, "%s", text);
 }
 
+static void test_new_pair(int fd, struct pair *pair, const char *way, const char *what)
+{
+	bool ok = bind_pair(fd, pair) && works(fd, pair);
+
+	test(ok, way, what, "ports %d and %d", pair->port, pair->sender);
+}
+
 static void go(unsigned int nth)
 {
 	bool same_domain = nth == 3;
@@ -138,14 +150,11 @@ static void go(unsigned int nth)
 		fd = open_evtchn();
 	}
 	/* Xen's first free port is one that this file had before */
-	nr = bind_pair(fd, &pair) && !notify(fd, pair.sender) && next_event(fd) == pair.port;
-	test(nr, way, "same_file", "ports %d and %d", pair.port, pair.sender);
+	test_new_pair(fd, &pair, way, "same_file");
 	other = open_evtchn();
-	nr = bind_pair(other, &pair) && !notify(other, pair.sender) && next_event(other) == pair.port;
-	test(nr, way, "new_file", "ports %d and %d", pair.port, pair.sender);
+	test_new_pair(other, &pair, way, "new_file");
 	close(fd);
-	nr = !notify(other, pair.sender) && next_event(other) == pair.port;
-	test(nr, way, "others_stay", "ports %d and %d", pair.port, pair.sender);
+	test(works(other, &pair), way, "others_stay", "ports %d and %d", pair.port, pair.sender);
 	close(other);
 	test(irqs_become(irqs), way, "closed", "%u IRQs at the start, %u now", irqs, count_irqs());
 }

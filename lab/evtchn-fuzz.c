@@ -182,7 +182,8 @@ static int call(struct fuzzer *f, void *page)
 static void *fuzz(void *arg)
 {
 	struct fuzzer *f = arg;
-	char *page = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
 	if (page == MAP_FAILED || munmap(page + 4096, 4096))
 		abort();

@@ -375,8 +375,9 @@ int main(int argc, char **argv)
 	printf("# settling\n");
 	bring_cpus_back(nr_cpus);
 
-	printf("# binds: %lu\n# events: %lu\n# killed: %lu\n# cpus: %lu\n# moves: %lu\n# cards: %lu\n",
-	       counts->binds, counts->events, counts->killed, counts->cpus, counts->moves,
+	printf("# binds: %lu\n# events: %lu\n# killed: %lu\n", counts->binds, counts->events,
+	       counts->killed);
+	printf("# cpus: %lu\n# moves: %lu\n# cards: %lu\n", counts->cpus, counts->moves,
 	       counts->cards);
 	result(!counts->refused, "stress.binds", "%lu refused of %lu, the last: %s",
 	       counts->refused, counts->binds, strerror(counts->refused_errno));

@@ -225,6 +225,7 @@ int main(int argc, char **argv)
 	unsigned int irqs, bystander_irqs, life, events = 0, lost = 0, stray = 0;
 	int spare, canary, port, sender, free_port, port_after;
 	unsigned long asked;
+	bool same;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: %s CALLS\n", argv[0]);
@@ -278,11 +279,11 @@ int main(int argc, char **argv)
 	result(!counts->died, "fuzz.lives", "%lu processes died", counts->died);
 	result(!lost, "bystander.events", "%u came, %u were lost", events, lost);
 	result(!stray, "bystander.no_stray_events", "%u times", stray);
-	result(irqs_become(bystander_irqs), "end.irqs", "%u before, %u now", bystander_irqs,
-	       count_irqs());
+	same = irqs_become(bystander_irqs);
+	result(same, "end.irqs", "%u before, %u now", bystander_irqs, count_irqs());
 	close(canary);
-	result(irqs_become(irqs), "bystander.closed", "%u at the start, %u now", irqs,
-	       count_irqs());
+	same = irqs_become(irqs);
+	result(same, "bystander.closed", "%u at the start, %u now", irqs, count_irqs());
 	port_after = lowest_free_port(spare);
 	result(port_after == free_port, "end.ports", "the lowest free one was %d, is %d",
 	       free_port, port_after);

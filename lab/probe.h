@@ -261,6 +261,25 @@ static inline int next_event(int fd)
 	return port;
 }
 
+/* A channel from this domain to itself */
+struct pair {
+	int port, sender;
+};
+
+/* Bind both ends, on a file without events, and take the one that an interdomain bind raises */
+static inline bool bind_pair(int fd, struct pair *pair)
+{
+	pair->port = bind_channel(fd);
+	pair->sender = pair->port < 0 ? -1 : bind_to(fd, pair->port);
+	return pair->sender >= 0 && next_event(fd) == pair->sender;
+}
+
+/* Does an event come through, on a file that has no other? */
+static inline bool works(int fd, const struct pair *pair)
+{
+	return !notify(fd, pair->sender) && next_event(fd) == pair->port;
+}
+
 /* Send an event to @port from another port of this domain, and wait for it */
 static inline bool deliver(int fd, unsigned int port)
 {

@@ -48,14 +48,14 @@ stress: deps
 
 # Every kernel built and booted that TIER has of BASE
 tested:
-	for side in base patched debug kcsan; do \
+	for side in base patched debug kasan kcsan; do \
 		boots=$$(lab/boots $$side $(TIER)); \
 		[ -z "$$boots" ] || $(MAKE) SIDE=$$side kernel boots; done
 
 help: ## this text
 	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
 	echo
-	echo 'BASE=6.1 SIDE=base|patched|debug|kcsan ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
+	echo 'BASE=6.1 SIDE=base|patched|debug|kasan|kcsan ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
 	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
 	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
 	echo 'RUN=kselftest,...      what runs there, instead of what the row of ENV says'
@@ -146,7 +146,7 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/{base,patched,debug,kcsan,series,send,b4,b4-cover,package,check,selftests*,report.md} build/xen
+	rm -rf build/*/{base,patched,debug,kasan,kcsan,series,send,b4,b4-cover,package,check,selftests*,report.md} build/xen
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

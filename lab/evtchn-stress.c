@@ -14,8 +14,9 @@
  *	mounted, the boot messages still in the kernel's log buffer. An e1000 is
  *	taken for a card with INTx, an e1000e for one with MSIs.
  *
- * Out:	KTAP on standard output. "# settling" says that no more is changed, for
- *	a host that does so, too. "# KEY: N" counts what was done.
+ * Out:	KTAP on standard output. "# starting" and "# settling" say from when to
+ *	when things change, for a host that changes some, too. "# KEY: N" counts what
+ *	was done.
  *
  * Exit:	0 every test passed or was skipped, 1 one failed, 2 a prerequisite is
  *	missing and nothing was tested ("Bail out!" says which).
@@ -378,6 +379,7 @@ int main(int argc, char **argv)
 	limit = lowest_free_port(fd) + 256;
 	ports = free_ports(limit);
 
+	printf("# starting\n");
 	if (nr_cpus > 1) {
 		start(toggle_cpus, nr_cpus);
 		start(move_irqs, nr_cpus);

@@ -47,7 +47,7 @@ nr() { sed -n 's/^# nr_irqs: //p' "$OUT/$1/logs/$2.ktap"; }
 
 for base in "${bases[@]}"; do
 	use "$base"
-	for side in patched debug kcsan; do
+	for side in patched debug kasan kcsan; do
 		for boot in $(lab/boots $side "$TIER"); do
 			verdict=$(cat "$OUT/$side/logs/$boot.verdict" 2>/dev/null)
 			grep '^not ok' "$OUT/$side/logs/$boot.ktap" > "$scratch/output" 2>&1
@@ -74,7 +74,7 @@ for base in "${bases[@]}"; do
 			;;
 		esac
 	done
-	for side in base patched debug kcsan; do
+	for side in base patched debug kasan kcsan; do
 		for boot in $(lab/boots $side "$TIER"); do
 			ktap=$OUT/$side/logs/$boot.ktap
 			sed -nE 's/^ok [0-9]+ ([^ ]+) # SKIP /\1 /p' "$ktap" | sort > "$scratch/have"

@@ -15,7 +15,7 @@ fails_with 2 "no base 'nonsense'; there are: 6.1 6.12 mainline" "BASE=nonsense"
 run env ENV=nonsense SIDE=patched lab/boot
 fails_with 2 "no environment 'nonsense'; there are: native" "ENV=nonsense"
 run env ENV=native SIDE=nonsense lab/boot
-fails_with 2 "SIDE is base, patched, debug or kcsan" "SIDE=nonsense"
+fails_with 2 "SIDE is base, patched, debug, kasan or kcsan" "SIDE=nonsense"
 run env ENV=native+nonsense SIDE=patched lab/boot
 fails_with 2 "no variation 'nonsense' of native" "ENV=native+nonsense"
 run make ENV=native SIDE=patched VCPUS=many boot

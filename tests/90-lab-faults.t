@@ -59,7 +59,6 @@ if mount -t tmpfs -o size=20m none "$full" 2> /dev/null; then
 	ok $? "disk full: no verdict, and nothing half-made"
 	rm -rf "${full:?}"/*
 	git clone -q --shared --no-checkout "$real/tree" "$full/tree"
-	git -C "$full/tree" branch -q -f series origin/series
 	run env OUT="$full" SIDE=patched lab/kernel
 	fails_with 1 "cannot check out series: no space left on device; log: " "disk full: a kernel"
 	[ ! -e "$full/patched/src" ] && [ ! -e "$full/patched/bzImage" ]

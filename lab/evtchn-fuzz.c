@@ -269,6 +269,8 @@ int main(int argc, char **argv)
 			events++;
 		else
 			lost++;
+		if ((life + 1) % 10 == 0)
+			fprintf(stderr, "evtchn-fuzz: %lu of %lu calls\n", counts->calls, asked);
 	}
 
 	printf("# calls: %lu\n# succeeded: %lu\n# bound: %lu\n", counts->calls,

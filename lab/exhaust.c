@@ -29,18 +29,7 @@
 /* Memory of the kernel that comes and goes with channels, in kB */
 static unsigned long kernel_kb(void)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
-	unsigned long sum = 0, kb;
-	char key[64];
-
-	if (!f)
-		die("/proc/meminfo");
-	while (fscanf(f, "%63s %lu%*[^\n]", key, &kb) == 2)
-		if (!strcmp(key, "Slab:") || !strcmp(key, "Percpu:") ||
-		    !strcmp(key, "VmallocUsed:"))
-			sum += kb;
-	fclose(f);
-	return sum;
+	return meminfo_kb("Slab") + meminfo_kb("Percpu") + meminfo_kb("VmallocUsed");
 }
 
 /* Can a process be started while no channel is left? */

@@ -27,27 +27,12 @@
 #define REST_KB			16384
 #define CHUNK			(256 * 1024)
 
-static unsigned long available_kb(void)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	unsigned long found = 0, kb;
-	char key[64];
-
-	if (!f)
-		die("/proc/meminfo");
-	while (fscanf(f, "%63s %lu%*[^\n]", key, &kb) == 2)
-		if (!strcmp(key, "MemAvailable:"))
-			found = kb;
-	fclose(f);
-	return found;
-}
-
 /* Take memory until REST_KB are left, say so, and keep it */
 static void __attribute__((noreturn)) take_memory(int ready)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	put("/proc/self/oom_score_adj", "-1000");
-	while (available_kb() > REST_KB) {
+	while (meminfo_kb("MemAvailable") > REST_KB) {
 		char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			       -1, 0);
 

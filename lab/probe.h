@@ -105,6 +105,22 @@ static inline int put(const char *path, const char *text)
 	return err;
 }
 
+/* What /proc/meminfo says about @key, in kB */
+static inline unsigned long meminfo_kb(const char *key)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	unsigned long kb, found = 0;
+	char name[64];
+
+	if (!f)
+		die("/proc/meminfo");
+	while (fscanf(f, "%63[^:]: %lu%*[^\n]\n", name, &kb) == 2)
+		if (!strcmp(name, key))
+			found = kb;
+	fclose(f);
+	return found;
+}
+
 static inline unsigned int count_irqs(void)
 {
 	DIR *dir = opendir("/sys/kernel/irq");

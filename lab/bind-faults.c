@@ -11,8 +11,8 @@
  * may do without what it could not allocate, and bind the channel.
  *
  * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB and
- *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. /proc, /sys and /dev must be mounted. Nobody else may
- *	bind ports.
+ *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. /proc, /sys and /dev must be
+ *	mounted. Nobody else may bind ports.
  *
  * Out:	KTAP on standard output. For each KIND of bind "# KIND.faults: N", how
  *	many allocations failed, and "# KIND.binds_failed: N", how many of those

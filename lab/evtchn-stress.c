@@ -54,9 +54,7 @@ static unsigned int below(unsigned int limit)
 /* Without waiting for the event that the sender gets */
 static bool bind_one(int fd, struct pair *pair)
 {
-	pair->port = bind_channel(fd);
-	pair->sender = pair->port < 0 ? -1 : bind_to(fd, pair->port);
-	if (pair->sender < 0) {
+	if (!bind_ends(fd, pair)) {
 		counts->refused_errno = errno;
 		counts->refused++;
 		return false;

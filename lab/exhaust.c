@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 		unusable += !usable();
 		if (bind_channel(other) >= 0 || errno != ENOSPC)
 			others++;
-		/* One given back makes room for a sender to the last one */
+		/* One given back can be had again */
 		if (nr < 2 || unbind_channel(fd, last) || (last = bind_channel(fd)) < 0)
 			silent++;
 		close(fd);

@@ -282,12 +282,18 @@ struct pair {
 	int port, sender;
 };
 
-/* Bind both ends, on a file without events, and take the one that an interdomain bind raises */
-static inline bool bind_pair(int fd, struct pair *pair)
+/* Bind both ends; the sender gets an event by that, once */
+static inline bool bind_ends(int fd, struct pair *pair)
 {
 	pair->port = bind_channel(fd);
 	pair->sender = pair->port < 0 ? -1 : bind_to(fd, pair->port);
-	return pair->sender >= 0 && next_event(fd) == pair->sender;
+	return pair->sender >= 0;
+}
+
+/* The same on a file without events, and take that one */
+static inline bool bind_pair(int fd, struct pair *pair)
+{
+	return bind_ends(fd, pair) && next_event(fd) == pair->sender;
 }
 
 /* Does an event come through, on a file that has no other? */

@@ -374,7 +374,8 @@ int main(int argc, char **argv)
 	}
 	fd = open_evtchn();
 	irqs = settled_irqs();
-	limit = lowest_free_port(fd) + 256;
+	/* Twice what the workers can have at once: no CPU that comes back gets a port above */
+	limit = lowest_free_port(fd) + 2 * NR_WORKERS * 2 * MAX_PAIRS;
 	ports = free_ports(limit);
 
 	printf("# starting\n");

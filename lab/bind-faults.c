@@ -56,27 +56,11 @@ struct flaw {
 static unsigned int nr_irqs;
 static int free_port;
 
-static int fail_nth, spare;
+static int spare;
 
 static int bind(int fd, struct kind *kind)
 {
 	return ioctl(fd, kind->request, &kind->arg);
-}
-
-/* Let the @nth allocation of this thread fail, or none any more if it is 0 */
-static void inject(unsigned int nth)
-{
-	if (dprintf(fail_nth, "%u", nth) < 0)
-		die("fail-nth");
-}
-
-static bool injected(void)
-{
-	char buf[16] = "";
-
-	if (pread(fail_nth, buf, sizeof(buf) - 1, 0) <= 0)
-		die("fail-nth");
-	return !atoi(buf);
 }
 
 static void __printf(3, 4) note(struct flaw *flaw, unsigned int fault, const char *fmt, ...)
@@ -205,9 +189,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	plan(3 * NR_FLAWS);
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	if (fail_nth < 0)
-		die("fail-nth");
 	spare = open_evtchn();
 
 	/* Stays bound, so it counts; the VIRQ's IRQ does not */

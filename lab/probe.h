@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the programs that run in the machines share: KTAP on standard output,
- * small files of /proc and /sys, and event channels of /dev/xen/evtchn.
+ * small files of /proc and /sys, event channels of /dev/xen/evtchn, and allocations
+ * that fail.
  */
 #ifndef LAB_PROBE_H
 #define LAB_PROBE_H
@@ -326,6 +327,34 @@ static inline int lowest_free_port(int fd)
 	if (port >= 0)
 		unbind_channel(fd, port);
 	return port;
+}
+
+static inline int fail_nth(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/fail-nth", O_RDWR);
+	if (fd < 0)
+		die("fail-nth");
+	return fd;
+}
+
+/* Let the @nth allocation of this thread fail, or none any more if it is 0 */
+static inline void inject(unsigned int nth)
+{
+	if (dprintf(fail_nth(), "%u", nth) < 0)
+		die("fail-nth");
+}
+
+/* Has it failed? */
+static inline bool injected(void)
+{
+	char buf[16] = "";
+
+	if (pread(fail_nth(), buf, sizeof(buf) - 1, 0) <= 0)
+		die("fail-nth");
+	return !atoi(buf);
 }
 
 /* A sequence that is the same each time: xorshift */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * frontends - let each allocation fail that a frontend driver needs to start
+ *
+ * usage: frontends CHANNELS
+ *
+ * Each driver is bound to its device with the first, second, third... allocation
+ * failing, until none is left that could, and unbound again. Whatever the driver
+ * makes of it, its event channel must be closed in the end, and only once.
+ *
+ * In:	CHANNELS has no meaning here. The guest has the devices that frontend-nodes
+ *	makes, and the drivers as modules in /lab. The kernel has CONFIG_FAILSLAB and
+ *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. /proc, /sys and /dev must be
+ *	mounted. Nobody else may bind ports.
+ *
+ * Out:	KTAP on standard output. For each DEVICE "# DEVICE.faults: N", how many
+ *	allocations failed.
+ *
+ * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and
+ *	nothing was tested ("Bail out!" says which).
+ */
+#include <sys/syscall.h>
+
+#include "probe.h"
+
+#define MAX_FAULTS	500
+#define DEVICE_SECONDS	60
+
+/* What Linux says when Xen refuses to close a port */
+#define CLOSED_TWICE	"freeing event channel"
+
+static const struct frontend {
+	const char *device, *module, *driver;
+} frontends[] = {
+	{ "pvcalls", "pvcalls-front", "pvcalls" },
+	{ "pci", "xen-pcifront", "pcifront" },
+};
+
+#define NR_FRONTENDS	(sizeof(frontends) / sizeof(frontends[0]))
+
+static int evtchn, kmsg;
+
+/* How often the kernel has said CLOSED_TWICE since it was asked last */
+static unsigned int closed_twice(void)
+{
+	unsigned int n = 0;
+	char buf[4096];
+	ssize_t len;
+
+	while ((len = read(kmsg, buf, sizeof(buf) - 1)) > 0) {
+		buf[len] = 0;
+		n += !!strstr(buf, CLOSED_TWICE);
+	}
+	if (errno != EAGAIN)
+		die("/dev/kmsg");
+	return n;
+}
+
+static void wait_for_device(const struct frontend *f)
+{
+	char path[64];
+	int i;
+
+	snprintf(path, sizeof(path), "/sys/bus/xen/devices/%s-0", f->device);
+	for (i = 0; i < DEVICE_SECONDS * 10; i++) {
+		if (!access(path, F_OK))
+			return;
+		usleep(100000);
+	}
+	die(path);
+}
+
+static void load(const struct frontend *f)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/lab/%s.ko", f->module);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		die(path);
+	close(fd);
+}
+
+/* The driver's file "bind" or "unbind" */
+static int open_file(const struct frontend *f, const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/xen/drivers/%s/%s", f->driver, name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		die(path);
+	return fd;
+}
+
+static void test(const struct frontend *f)
+{
+	unsigned int nr_irqs, faults = 0, failed_binds = 0, nth, at_port = 0, at_close = 0;
+	char device[64], name[64];
+	int bind, unbind, free_port, port;
+	bool hit = true, settled;
+
+	snprintf(device, sizeof(device), "%s-0", f->device);
+	wait_for_device(f);
+	nr_irqs = settled_irqs();
+	free_port = lowest_free_port(evtchn);
+
+	/* The driver takes the device as soon as it is there */
+	load(f);
+	bind = open_file(f, "bind");
+	unbind = open_file(f, "unbind");
+	if (write(unbind, device, strlen(device)) < 0)
+		die("unbind");
+	if (closed_twice())
+		at_close = 1;
+
+	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
+		bool bound;
+
+		inject(nth);
+		bound = write(bind, device, strlen(device)) > 0;
+		hit = injected();
+		inject(0);
+
+		faults += hit;
+		failed_binds += !bound;
+		if (bound && write(unbind, device, strlen(device)) < 0)
+			die("unbind");
+		if (closed_twice() && !at_close)
+			at_close = nth;
+		port = lowest_free_port(evtchn);
+		if (port != free_port && !at_port)
+			at_port = nth;
+		free_port = port;
+	}
+	settled = irqs_become(nr_irqs);
+	close(bind);
+	close(unbind);
+
+	printf("# %s.faults: %u\n", f->device, faults);
+	snprintf(name, sizeof(name), "%s.walked", f->device);
+	result(!hit && failed_binds, name, "%u faults, %u failed binds", faults, failed_binds);
+	snprintf(name, sizeof(name), "%s.port", f->device);
+	result(!at_port, name, "fault %u is the first that moves the lowest free port", at_port);
+	snprintf(name, sizeof(name), "%s.closed_once", f->device);
+	result(!at_close, name, "fault %u is the first with \"%s\"", at_close, CLOSED_TWICE);
+	snprintf(name, sizeof(name), "%s.irqs", f->device);
+	result(settled, name, "%u IRQs before, %u after", nr_irqs, count_irqs());
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
+		return 2;
+	}
+	plan(NR_FRONTENDS * 4);
+	evtchn = open_evtchn();
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	if (kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0)
+		die("/dev/kmsg");
+	for (i = 0; i < NR_FRONTENDS; i++)
+		test(&frontends[i]);
+	return summary();
+}

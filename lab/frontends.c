@@ -14,8 +14,8 @@
  *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. /proc, /sys and /dev must be
  *	mounted. Nobody else may bind ports.
  *
- * Out:	KTAP on standard output. For each DEVICE "# DEVICE.faults: N", how many
- *	allocations failed.
+ * Out:	KTAP on standard output: "# loaded", when frontend-nodes may make the devices,
+ *	and for each DEVICE "# DEVICE.faults: N", how many allocations failed.
  *
  * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and
  *	nothing was tested ("Bail out!" says which).
@@ -57,12 +57,13 @@ static unsigned int closed_twice(void)
 	return n;
 }
 
+/* The driver takes the device as soon as it is there */
 static void wait_for_device(const struct frontend *f)
 {
 	char path[64];
 	int i;
 
-	snprintf(path, sizeof(path), "/sys/bus/xen/devices/%s-0", f->device);
+	snprintf(path, sizeof(path), "/sys/bus/xen/drivers/%s/%s-0", f->driver, f->device);
 	for (i = 0; i < DEVICE_SECONDS * 10; i++) {
 		if (!access(path, F_OK))
 			return;
@@ -106,17 +107,14 @@ static void test(const struct frontend *f)
 	snprintf(device, sizeof(device), "%s-0", f->device);
 	snprintf(group, sizeof(group), "/sys/bus/xen/devices/%s/xenbus", device);
 	wait_for_device(f);
-	nr_irqs = settled_irqs();
-	free_port = lowest_free_port(evtchn);
-
-	/* The driver takes the device as soon as it is there */
-	load(f);
 	bind = open_file(f, "bind");
 	unbind = open_file(f, "unbind");
 	if (write(unbind, device, strlen(device)) < 0)
 		die("unbind");
 	if (closed_twice())
 		at_close = 1;
+	nr_irqs = settled_irqs();
+	free_port = lowest_free_port(evtchn);
 
 	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
 		bool bound;
@@ -170,6 +168,10 @@ int main(int argc, char **argv)
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	if (kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0)
 		die("/dev/kmsg");
+	/* While devices are there, a driver waits minutes for their backends */
+	for (i = 0; i < NR_FRONTENDS; i++)
+		load(&frontends[i]);
+	printf("# loaded\n");
 	for (i = 0; i < NR_FRONTENDS; i++)
 		test(&frontends[i]);
 	return summary();

@@ -19,7 +19,7 @@
 
 #include <asm/tsc.h>
 
-#define LOOKS			5
+#define LOOKS			20
 
 static unsigned long suspend_at, resume_at, snapshot_at;
 module_param(suspend_at, ulong, 0);

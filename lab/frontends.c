@@ -41,20 +41,25 @@ static const struct frontend {
 
 static int evtchn, kmsg;
 
-/* How often the kernel has said CLOSED_TWICE since it was asked last */
-static unsigned int closed_twice(void)
+/* Whether the kernel has said CLOSED_TWICE since it was asked last */
+static bool closed_twice(void)
 {
-	unsigned int n = 0;
+	bool said = false;
 	char buf[4096];
 	ssize_t len;
 
-	while ((len = read(kmsg, buf, sizeof(buf) - 1)) > 0) {
+	for (;;) {
+		len = read(kmsg, buf, sizeof(buf) - 1);
+		if (len < 0 && errno == EAGAIN)
+			return said;
+		/* EPIPE is for messages that are gone */
+		if (len < 0 && errno != EPIPE)
+			die("/dev/kmsg");
+		if (len < 0)
+			continue;
 		buf[len] = 0;
-		n += !!strstr(buf, CLOSED_TWICE);
+		said |= !!strstr(buf, CLOSED_TWICE);
 	}
-	if (errno != EAGAIN)
-		die("/dev/kmsg");
-	return n;
 }
 
 /* The driver takes the device as soon as it is there */
@@ -84,40 +89,34 @@ static void load(const struct frontend *f)
 	close(fd);
 }
 
-/* The driver's file "bind" or "unbind" */
-static int open_file(const struct frontend *f, const char *name)
+static void unbind_device(const struct frontend *f)
 {
-	char path[64];
-	int fd;
+	char path[64], device[16];
 
-	snprintf(path, sizeof(path), "/sys/bus/xen/drivers/%s/%s", f->driver, name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
+	snprintf(path, sizeof(path), "/sys/bus/xen/drivers/%s/unbind", f->driver);
+	snprintf(device, sizeof(device), "%s-0", f->device);
+	errno = put(path, device);
+	if (errno)
 		die(path);
-	return fd;
 }
 
 static void test(const struct frontend *f)
 {
-	unsigned int nr_irqs, faults = 0, failed_binds = 0, nth, at_port = 0, at_close = 0;
-	bool hit = true, past = false, settled;
-	char device[16], name[64], group[64];
-	int bind, unbind, free_port, port;
+	unsigned int nr_irqs = settled_irqs(), faults = 0, failed_binds = 0, nth;
+	bool hit = true, bound = false, past = false, settled;
+	unsigned int moved_at = 0, closed_at = 0;
+	char device[16], name[64], path[64];
+	int bind, free_port = lowest_free_port(evtchn);
 
 	snprintf(device, sizeof(device), "%s-0", f->device);
-	snprintf(group, sizeof(group), "/sys/bus/xen/devices/%s/xenbus", device);
-	wait_for_device(f);
-	bind = open_file(f, "bind");
-	unbind = open_file(f, "unbind");
-	if (write(unbind, device, strlen(device)) < 0)
-		die("unbind");
-	if (closed_twice())
-		at_close = 1;
-	nr_irqs = settled_irqs();
-	free_port = lowest_free_port(evtchn);
+	snprintf(path, sizeof(path), "/sys/bus/xen/drivers/%s/bind", f->driver);
+	bind = open(path, O_WRONLY);
+	if (bind < 0)
+		die(path);
+	snprintf(path, sizeof(path), "/sys/bus/xen/devices/%s/xenbus", device);
 
 	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
-		bool bound;
+		int port;
 
 		inject(nth);
 		bound = write(bind, device, strlen(device)) > 0;
@@ -127,30 +126,30 @@ static void test(const struct frontend *f)
 		faults += hit;
 		failed_binds += !bound;
 		/* The driver has started; who unbinds such a device is warned */
-		past = bound && access(group, F_OK);
+		past = bound && access(path, F_OK);
 		if (past)
 			break;
-		if (bound && write(unbind, device, strlen(device)) < 0)
-			die("unbind");
-		if (closed_twice() && !at_close)
-			at_close = nth;
+		if (bound)
+			unbind_device(f);
+		if (closed_twice() && !closed_at)
+			closed_at = nth;
 		port = lowest_free_port(evtchn);
-		if (port != free_port && !at_port)
-			at_port = nth;
+		if (port != free_port && !moved_at)
+			moved_at = nth;
 		free_port = port;
 	}
 	/* What is past that stays bound */
 	settled = irqs_become(nr_irqs + past);
 	close(bind);
-	close(unbind);
 
 	printf("# %s.faults: %u\n", f->device, faults);
 	snprintf(name, sizeof(name), "%s.walked", f->device);
-	result((past || !hit) && failed_binds, name, "%u faults, %u failed binds", faults, failed_binds);
+	result((past || (bound && !hit)) && failed_binds, name, "%u faults, %u failed binds",
+	       faults, failed_binds);
 	snprintf(name, sizeof(name), "%s.port", f->device);
-	result(!at_port, name, "fault %u is the first that moves the lowest free port", at_port);
+	result(!moved_at, name, "the lowest free port moves first at fault %u", moved_at);
 	snprintf(name, sizeof(name), "%s.closed_once", f->device);
-	result(!at_close, name, "fault %u is the first with \"%s\"", at_close, CLOSED_TWICE);
+	result(!closed_at, name, "\"%s\" comes first at fault %u", CLOSED_TWICE, closed_at);
 	snprintf(name, sizeof(name), "%s.irqs", f->device);
 	result(settled, name, "%u IRQs before, %u after", nr_irqs, count_irqs());
 }
@@ -172,6 +171,11 @@ int main(int argc, char **argv)
 	for (i = 0; i < NR_FRONTENDS; i++)
 		load(&frontends[i]);
 	printf("# loaded\n");
+	for (i = 0; i < NR_FRONTENDS; i++) {
+		wait_for_device(&frontends[i]);
+		unbind_device(&frontends[i]);
+	}
+	closed_twice();
 	for (i = 0; i < NR_FRONTENDS; i++)
 		test(&frontends[i]);
 	return summary();

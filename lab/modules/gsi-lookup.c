@@ -19,6 +19,7 @@
 #include <linux/completion.h>
 #include <linux/interrupt.h>
 #include <linux/kthread.h>
+#include <linux/sched.h>
 
 #include <xen/events.h>
 #include <xen/interface/event_channel.h>
@@ -70,7 +71,7 @@ static int __init gsi_lookup_init(void)
 {
 	static int irqs[CHANNELS], cookie;
 	struct task_struct *reader;
-	unsigned int i, binds = 0;
+	unsigned int cpu = raw_smp_processor_id(), i, binds = 0;
 	int err = 0;
 
 	reader = num_online_cpus() < 2 ? ERR_PTR(-ENODEV) :
@@ -79,7 +80,8 @@ static int __init gsi_lookup_init(void)
 		pr_info("Bail out! no second CPU, or no thread: %pe\n", reader);
 		return 0;
 	}
-	kthread_bind(reader, cpumask_any_but(cpu_online_mask, raw_smp_processor_id()));
+	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	kthread_bind(reader, cpumask_any_but(cpu_online_mask, cpu));
 	wake_up_process(reader);
 
 	while (!completion_done(&looked_up)) {

@@ -16,6 +16,7 @@
  *	  read.FILE.STATE		open, read to the end, close
  *	  size.FILE.STATE		bytes that were read
  *	  walk.NAME.STATE		see irq-walks.c
+ *	  alloc.NAME.STATE		the same
  *	  bind.N event.N unbind.N	of one channel, when N are bound
  *	  bind-xen.N unbind-xen.N	Xen's part of it: the hypercall alone
  *	  memory			bytes of the kernel's for a bound channel
@@ -185,9 +186,10 @@ static unsigned long address(const char *function)
 static void walks(const char *state)
 {
 	static const char *const names[] = {
-		"suspend", "resume", "snapshot", "probe_mask", "probe_off",
+		"walk.suspend", "walk.resume", "walk.snapshot", "walk.probe_mask", "walk.probe_off",
+		"alloc.desc", "alloc.percpu",
 	};
-	char args[128], path[80], buf[32], key[32];
+	char args[128], path[80], buf[32];
 	int fd = open("/lab/irq-walks.ko", O_RDONLY);
 	unsigned int i;
 	uint64_t value;
@@ -199,11 +201,11 @@ static void walks(const char *state)
 		die("/lab/irq-walks.ko");
 	close(fd);
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		snprintf(path, sizeof(path), "/sys/module/irq_walks/parameters/%s", names[i]);
+		snprintf(path, sizeof(path), "/sys/module/irq_walks/parameters/%s",
+			 strchr(names[i], '.') + 1);
 		value = strtoull(slurp(path, buf, sizeof(buf)), NULL, 10);
-		snprintf(key, sizeof(key), "walk.%s", names[i]);
 		if (value)
-			figure(key, state, value);
+			figure(names[i], state, value);
 	}
 	if (syscall(SYS_delete_module, "irq_walks", 0))
 		die("irq_walks does not unload");
@@ -397,6 +399,8 @@ int main(int argc, char **argv)
 		snprintf(state, sizeof(state), "%u", steps[i]);
 		if (steps[i] >= 1000 && steps[i] <= 10000)
 			all_walks(state);
+		else
+			walks(state);
 		if (steps[i] == 10000)
 			printf("# bench: memory %llu\n",
 			       (unsigned long long)(kernel_bytes() - bytes) / bound);
@@ -411,6 +415,8 @@ int main(int argc, char **argv)
 		unbind_down_to(bound - BATCH);
 		measure_xen(bound);
 		measure_bind(bound);
+		snprintf(state, sizeof(state), "%u", bound);
+		walks(state);
 	}
 
 	close(evtchn);

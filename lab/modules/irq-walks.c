@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * irq-walks - measure the walks over all interrupts that have no file to read
+ * irq-walks - measure the walks over all interrupts that have no file to read, and what
+ * grows with their number
  *
  * usage: insmod irq-walks.ko suspend_at=N resume_at=N snapshot_at=N
  *
@@ -10,12 +11,15 @@
  *
  * Out:	parameters, in instructions, the least of several looks: suspend and resume of the
  *	devices' interrupts; snapshot, for the report of an interrupt storm;
- *	probe_mask and probe_off of autoprobing. 0 is what was not measured.
+ *	probe_mask and probe_off of autoprobing; desc, a descriptor, and percpu, the
+ *	counter in it, are allocated. 0 is what was not measured.
  *
  * Exit:	the module always loads.
  */
 #include <linux/interrupt.h>
+#include <linux/irq.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 
 #include <asm/tsc.h>
 
@@ -26,12 +30,14 @@ module_param(suspend_at, ulong, 0);
 module_param(resume_at, ulong, 0);
 module_param(snapshot_at, ulong, 0);
 
-static unsigned long suspend, resume, snapshot, probe_mask, probe_off;
+static unsigned long suspend, resume, snapshot, probe_mask, probe_off, desc, percpu;
 module_param(suspend, ulong, 0444);
 module_param(resume, ulong, 0444);
 module_param(snapshot, ulong, 0444);
 module_param(probe_mask, ulong, 0444);
 module_param(probe_off, ulong, 0444);
+module_param(desc, ulong, 0444);
+module_param(percpu, ulong, 0444);
 
 #define measure(figure, call) do {					\
 	u64 count_ = rdtsc_ordered();					\
@@ -47,7 +53,9 @@ static int __init irq_walks_init(void)
 	void (*suspend_irqs)(void) = (void *)suspend_at;
 	void (*resume_irqs)(void) = (void *)resume_at;
 	void (*snapshot_irqs)(void) = (void *)snapshot_at;
+	unsigned int __percpu *counter[LOOKS];
 	unsigned int i;
+	int irq;
 
 	for (i = 0; i < LOOKS; i++) {
 		if (suspend_irqs && resume_irqs) {
@@ -67,6 +75,15 @@ static int __init irq_walks_init(void)
 		measure(probe_mask, probe_irq_mask(mask));
 	}
 
+	for (i = 0; i < LOOKS; i++) {
+		measure(desc, irq = irq_alloc_desc(NUMA_NO_NODE));
+		if (irq >= 0)
+			irq_free_desc(irq);
+		measure(percpu, counter[i] = alloc_percpu(unsigned int));
+	}
+	for (i = 0; i < LOOKS; i++)
+		free_percpu(counter[i]);
+
 	return 0;
 }
 module_init(irq_walks_init);
@@ -76,5 +93,5 @@ static void __exit irq_walks_exit(void)
 }
 module_exit(irq_walks_exit);
 
-MODULE_DESCRIPTION("Measure the walks over all interrupts that have no file to read");
+MODULE_DESCRIPTION("Measure the walks over all interrupts, and what grows with their number");
 MODULE_LICENSE("GPL");

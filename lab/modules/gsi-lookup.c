@@ -30,7 +30,7 @@
 #include "ktap.h"
 
 #define NO_GSI		99999
-#define LOOK_UPS	300000
+#define LOOK_UPS	5000000
 #define CHANNELS	64
 
 static DECLARE_COMPLETION(looked_up);

@@ -22,6 +22,13 @@ say() { printf '%s: %s\n' "$me" "$*" >&2; }
 die() { say "$*"; exit 1; }
 usage() { say "usage: $me $*"; exit 2; }
 
+# The fragments that every kernel of BASE is configured with
+base_fragments()
+{
+	echo "$top/lab/kernel.config"
+	[ ! -f "$top/lab/kernel.config.${BASE:?}" ] || echo "$top/lab/kernel.config.$BASE"
+}
+
 # lock NAME: wait for other runs in this clone (or with this cache) that do the same
 lock()
 {

@@ -11,8 +11,9 @@
  *
  * Out:	parameters, in instructions, the least of several looks: suspend and resume of the
  *	devices' interrupts; snapshot, for the report of an interrupt storm;
- *	probe_mask and probe_off of autoprobing; desc, a descriptor, and percpu, the
- *	counter in it, are allocated. 0 is what was not measured.
+ *	probe_mask and probe_off of autoprobing; desc, a descriptor above the ISA range as
+ *	a channel's, and percpu, the counter in it, are allocated. 0 is what was not
+ *	measured.
  *
  * Exit:	the module always loads.
  */
@@ -76,7 +77,7 @@ static int __init irq_walks_init(void)
 	}
 
 	for (i = 0; i < LOOKS; i++) {
-		measure(desc, irq = irq_alloc_desc(NUMA_NO_NODE));
+		measure(desc, irq = irq_alloc_desc_from(NR_IRQS_LEGACY, NUMA_NO_NODE));
 		if (irq >= 0)
 			irq_free_desc(irq);
 		measure(percpu, counter[i] = alloc_percpu(unsigned int));

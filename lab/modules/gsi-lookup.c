@@ -62,9 +62,17 @@ static int bind(int *cookie)
 		.dom = DOMID_SELF,
 		.remote_dom = DOMID_SELF,
 	};
+	struct evtchn_close close;
 	int rc = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
 
-	return rc ?: bind_evtchn_to_irqhandler(alloc.port, ignore, 0, KBUILD_MODNAME, cookie);
+	if (rc)
+		return rc;
+	rc = bind_evtchn_to_irqhandler(alloc.port, ignore, 0, KBUILD_MODNAME, cookie);
+	if (rc < 0) {
+		close.port = alloc.port;
+		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+	}
+	return rc;
 }
 
 static int __init gsi_lookup_init(void)

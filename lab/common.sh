@@ -89,6 +89,15 @@ why()
 
 last_line() { tail -n 1 "$1" | tr -cd '[:print:]' | cut -c 1-60; }
 
+# on_series TREE: nobody is at work in it, and what is seen there is its branch series
+on_series()
+{
+	[ "$(git -C "$1" symbolic-ref -q --short HEAD)" = series ] ||
+		die "$1 is not on its branch series: git rebase --continue or --abort, git switch series"
+	[ -z "$(git -C "$1" status --porcelain --untracked-files=no)" ] ||
+		die "$1 has uncommitted changes; commit or drop them first"
+}
+
 # set_mirrors: set mirror and security to MIRROR and MIRROR-security, or to those
 # that the machine's own apt uses
 # shellcheck disable=SC2034	# used by the programs that source this file

@@ -54,5 +54,23 @@ for base in "${bases[@]}"; do
 	[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
 	ok $? "$BASE: as it was"
 	rm -rf "$scratch/before" "$scratch/linux"
+
+	# In the middle of a change nothing is taken, and nothing lost
+	git -C "$tree" checkout -q --detach series~
+	run lab/absorb
+	fails_with 1 "not on its branch series: git rebase --continue" "$BASE: absorb in a rebase"
+	cp "$tree/.git/lab-composed" "$scratch/composed"
+	rm "$tree/.git/lab-composed"
+	run lab/tree
+	fails_with 1 "not on its branch series: git rebase --continue" "$BASE: and make tree"
+	mv "$scratch/composed" "$tree/.git/lab-composed"
+	git -C "$tree" checkout -q series
+	git -C "$tree" -c user.name=t -c user.email=t@localhost commit -q --allow-empty -m 'fixup! something'
+	run lab/absorb
+	fails_with 1 "belongs into another: git rebase -i --autosquash" "$BASE: absorb a commit which is not in its place"
+	git -C "$tree" reset -q --hard series~
+	run lab/tree
+	[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
+	ok $? "$BASE: as it was, after all"
 done
 plan

@@ -171,6 +171,8 @@ run env SEND=carrier-pigeon "$repo/lab/send"
 fails_with 2 "SEND is git or b4, not 'carrier-pigeon'" "SEND=carrier-pigeon"
 run env V=two "$repo/lab/send"
 fails_with 2 "not 'two'" "V=two"
+run env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=user.email GIT_CONFIG_VALUE_0=me@localhost "$repo/lab/send"
+fails_with 1 "cannot send: error: unable to extract a valid address" "an address that git refuses"
 export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0='' GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=''
 run "$repo/lab/send"
 [ $rc = 0 ] && said 'user.email are not set: no sign-off' && [ ! "$(mails)" ]

@@ -38,7 +38,7 @@ a_walk_over_all_interrupts 6.1 native walk.suspend.idle 1000 1000 1001 1001
 a_read_at_idle 6.1 native read.stat.idle 1000 1000 960 960
 a_walk_after_a_peak 6.1 dom0-pv read.stat.after 50000 50000 11000 11000
 share_of_a_bind 6.1 dom0-pv bind-kernel.1000 1000 1000 1100 1090
-when_all_are_bound 6.1 dom0-pv+scale bind-kernel.120000 - - 31000 -
+up_to_all_that_can_be_bound 6.1 dom0-pv+scale bind-kernel.120000 - - 31000 -
 channels_bound 6.1 dom0-pv+scale bound 12509 - 12509 -
 static_memory_without_Xen 6.1 no-xen data 1000 - 1001 -
 EOF

@@ -46,6 +46,21 @@ wait $first && [ $rc = 0 ] &&
 ok $? "two that compose one tree: both find it whole"
 [ "$(cat "$scratch/first" "$scratch/output" | grep -c composing)" = 1 ]
 ok $? "and it was composed once"
+
+# Ended in its middle
+echo older > "$OUT/tree/.git/lab-composed"
+git -C "$OUT/tree" rev-parse series >> "$OUT/tree/.git/lab-composed"
+env LINUX="$upstream" lab/tree > "$scratch/first" 2>&1 &
+first=$!
+until [ "$(cat "$OUT/tree/.git/lab-composed")" = composing ] &&
+	[ "$(git -C "$OUT/tree" rev-list --count upstream..series)" -gt 2 ] || ! kill -0 $first 2> /dev/null; do :; done
+kill -KILL $first
+wait $first || :
+run env LINUX="$upstream" lab/absorb
+fails_with 1 "is not composed to its end; make tree" "a composition is killed: absorb takes nothing"
+run env LINUX="$upstream" lab/tree
+[ $rc = 0 ] && [ "$(git -C "$OUT/tree" rev-parse 'series^{tree}')" = "$(git -C "$real/tree" rev-parse 'series^{tree}')" ]
+ok $? "make tree makes it whole"
 rm -rf "$OUT/tree"
 
 # The disk

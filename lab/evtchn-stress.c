@@ -7,8 +7,8 @@
  * Processes bind pairs of channels, send events through them, close some, and
  * exit, or are killed. Meanwhile CPUs go offline and come back, IRQs get other
  * CPUs, and network cards lose their driver and get it again. All along, each
- * IRQ in /sys/kernel/irq is looked at; at the end everything must be as at the
- * start.
+ * IRQ in /sys/kernel/irq is looked at, and what walks over all IRQs is read; at
+ * the end everything must be as at the start.
  *
  * In:	CHANNELS, how many are bound in all. /proc, /sys and /dev must be
  *	mounted, the boot messages still in the kernel's log buffer. An e1000 is
@@ -39,6 +39,7 @@
 static struct counts {
 	atomic_ulong binds, events, killed, cpus, moves, cards;
 	atomic_ulong refused, lost, stray, cpu_errors, card_errors, gsi_moved, msi_low;
+	atomic_ulong reads, unordered;
 	atomic_bool stop;
 	int refused_errno, cpu_errno;
 } *counts;
@@ -263,6 +264,33 @@ static void __attribute__((noreturn)) rebind_cards(const char *intx, const char 
 	_exit(0);
 }
 
+/* A number that is printed comes from an IRQ which may be freed at that moment */
+static void __attribute__((noreturn)) read_walks(void)
+{
+	while (!counts->stop) {
+		FILE *stat = fopen("/proc/stat", "r"), *interrupts = fopen("/proc/interrupts", "r");
+		unsigned int irq, next = 0;
+		char *line = NULL;
+		size_t size = 0;
+
+		if (!stat || !interrupts)
+			die("/proc/stat, /proc/interrupts");
+		while (getline(&line, &size, stat) > 0)
+			;
+		while (getline(&line, &size, interrupts) > 0) {
+			if (sscanf(line, "%u:", &irq) != 1)
+				continue;
+			counts->unordered += irq < next;
+			next = irq + 1;
+		}
+		counts->reads++;
+		free(line);
+		fclose(stat);
+		fclose(interrupts);
+	}
+	_exit(0);
+}
+
 /* Look at each IRQ once; those of a pair of drivers would have two actions */
 static void check_irqs(unsigned int *low, unsigned int *shared)
 {
@@ -359,7 +387,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
 		return 2;
 	}
-	plan(15);
+	plan(16);
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (counts == MAP_FAILED)
@@ -385,6 +413,7 @@ int main(int argc, char **argv)
 	}
 	if (cards)
 		start(rebind_cards, intx, msi);
+	start(read_walks);
 	let_work(strtoul(argv[1], NULL, 10), &low, &shared);
 	while (wait(NULL) > 0)
 		;
@@ -393,8 +422,8 @@ int main(int argc, char **argv)
 
 	printf("# binds: %lu\n# events: %lu\n# killed: %lu\n", counts->binds, counts->events,
 	       counts->killed);
-	printf("# cpus: %lu\n# moves: %lu\n# cards: %lu\n", counts->cpus, counts->moves,
-	       counts->cards);
+	printf("# cpus: %lu\n# moves: %lu\n# cards: %lu\n# reads: %lu\n", counts->cpus,
+	       counts->moves, counts->cards, counts->reads);
 	result(!counts->refused, "stress.binds", "%lu refused of %lu, the last: %s",
 	       counts->refused, counts->binds, strerror(counts->refused_errno));
 	result(counts->events && !counts->lost, "stress.events", "%lu came, %lu were lost",
@@ -403,6 +432,9 @@ int main(int argc, char **argv)
 	result(!low, "stress.above_the_gsis", "%u looks at a dynamic IRQ below %u", low,
 	       lowest);
 	result(!shared, "stress.one_channel_each", "%u looks at a number given twice", shared);
+	result(counts->reads && !counts->unordered, "stress.walks",
+	       "%lu reads, %lu numbers not above the one before", counts->reads,
+	       counts->unordered);
 	if (nr_cpus > 1) {
 		result(counts->cpus && !counts->cpu_errors, "stress.cpus",
 		       "%lu changes, %lu refused, the last: %s", counts->cpus,

@@ -394,17 +394,13 @@ int main(int argc, char **argv)
 		100, 1000, 4000, 10000, 30000, 60000, 90000, 120000,
 	};
 	static struct evtchn_alloc_unbound first[BATCH];
-	unsigned int wanted = argc == 2 ? strtoul(argv[1], NULL, 10) : 0, irqs, i;
+	unsigned int wanted = asked_for(argc, argv, "CHANNELS"), irqs, i;
 	bool on_xen = !access("/dev/xen/evtchn", F_OK), freed;
 	struct pair pair;
 	uint64_t bytes;
 	char state[16];
 	int err = 0;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: bench CHANNELS\n");
-		return 2;
-	}
 	plan(on_xen ? 4 : 2);
 	calibrate();
 	boot();

@@ -147,11 +147,7 @@ int main(int argc, char **argv)
 {
 	unsigned int nth;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
-	nr_pairs = strtoul(argv[1], NULL, 10) / 2;
+	nr_pairs = asked_for(argc, argv, "CHANNELS") / 2;
 	pairs = calloc(nr_pairs + 1, sizeof(*pairs));
 	if (!pairs)
 		die("memory");

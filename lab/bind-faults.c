@@ -184,10 +184,7 @@ int main(int argc, char **argv)
 	};
 	int remote;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
+	asked_for(argc, argv, "CHANNELS");
 	plan(3 * NR_FLAWS);
 	spare = open_evtchn();
 

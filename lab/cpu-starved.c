@@ -188,11 +188,7 @@ int main(int argc, char **argv)
 	unsigned int start_irqs, offline_irqs, limit, irqs;
 	int err;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
-	limit = strtoul(argv[1], NULL, 10);
+	limit = asked_for(argc, argv, "CHANNELS");
 	ports = calloc(limit + 1, sizeof(*ports));
 	if (!ports)
 		die("memory");

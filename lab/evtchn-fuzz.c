@@ -227,11 +227,7 @@ int main(int argc, char **argv)
 	unsigned long asked;
 	bool same;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CALLS\n", argv[0]);
-		return 2;
-	}
-	asked = strtoul(argv[1], NULL, 10);
+	asked = asked_for(argc, argv, "CALLS");
 	plan(7);
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);

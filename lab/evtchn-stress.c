@@ -379,14 +379,11 @@ static void bring_cpus_back(unsigned int nr_cpus)
 int main(int argc, char **argv)
 {
 	unsigned int nr_cpus = online_cpus(), irqs, ports, ports_after, low = 0, shared = 0;
+	unsigned long asked = asked_for(argc, argv, "CHANNELS");
 	char intx[32], msi[32];
 	bool cards, same;
 	int fd, limit;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
 	plan(16);
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -414,7 +411,7 @@ int main(int argc, char **argv)
 	if (cards)
 		start(rebind_cards, intx, msi);
 	start(read_walks);
-	let_work(strtoul(argv[1], NULL, 10), &low, &shared);
+	let_work(asked, &low, &shared);
 	while (wait(NULL) > 0)
 		;
 	printf("# settling\n");

@@ -51,11 +51,7 @@ int main(int argc, char **argv)
 	int other, port, port_after, err_seen = 0;
 	long lost;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
-	asked = strtoul(argv[1], NULL, 10);
+	asked = asked_for(argc, argv, "CHANNELS");
 	plan(8);
 	other = open_evtchn();
 	port = lowest_free_port(other);

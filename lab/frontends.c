@@ -158,10 +158,7 @@ int main(int argc, char **argv)
 {
 	unsigned int i;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
+	asked_for(argc, argv, "CHANNELS");
 	plan(NR_FRONTENDS * 4);
 	evtchn = open_evtchn();
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);

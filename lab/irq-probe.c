@@ -217,14 +217,10 @@ static void test_channels(unsigned int asked)
 int main(int argc, char **argv)
 {
 	static struct irq_survey idle;
-	unsigned int nr_irqs, native, channels, top;
+	unsigned int asked = asked_for(argc, argv, "CHANNELS"), nr_irqs, native, channels, top;
 	char type[16];
 	bool xen;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: irq-probe CHANNELS\n");
-		return 2;
-	}
 	slurp("/proc/cmdline", cmdline, sizeof(cmdline));
 	xen = !strcmp(slurp("/sys/hypervisor/type", type, sizeof(type)), "xen");
 	if (xen)
@@ -245,6 +241,6 @@ int main(int argc, char **argv)
 	test_gsi();
 
 	if (xen)
-		test_channels(strtoul(argv[1], NULL, 10));
+		test_channels(asked);
 	return summary();
 }

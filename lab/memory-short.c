@@ -70,11 +70,7 @@ int main(int argc, char **argv)
 	struct binding *binding;
 	int spare, port, port_after;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
-	asked = strtoul(argv[1], NULL, 10);
+	asked = asked_for(argc, argv, "CHANNELS");
 	plan(4);
 	binding = mmap(NULL, sizeof(*binding), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -46,6 +46,19 @@ static inline void die(const char *what)
 	exit(2);
 }
 
+/* The number that is the only argument of a program; @what it is, for who calls it otherwise */
+static inline unsigned long asked_for(int argc, char **argv, const char *what)
+{
+	char *end = NULL;
+	unsigned long nr = argc == 2 ? strtoul(argv[1], &end, 10) : 0;
+
+	if (!end || end == argv[1] || *end) {
+		fprintf(stderr, "usage: %s %s\n", argv[0], what);
+		exit(2);
+	}
+	return nr;
+}
+
 static inline void __printf(3, 4) result(bool ok, const char *name, const char *fmt, ...)
 {
 	va_list ap;

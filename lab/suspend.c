@@ -30,11 +30,7 @@ int main(int argc, char **argv)
 	struct pair *pairs;
 	int fd = -1;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CHANNELS\n", argv[0]);
-		return 2;
-	}
-	asked = strtoul(argv[1], NULL, 10) / 2;
+	asked = asked_for(argc, argv, "CHANNELS") / 2;
 	pairs = calloc(asked + 1, sizeof(*pairs));
 	if (!pairs)
 		die("memory");

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every script is clean under shellcheck, every file has its licence.
+# Every script is clean under shellcheck, every file has its licence, every row of
+# lab/variations is booted by something.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -18,5 +19,28 @@ for f in $(git ls-files | grep -v '^patches/'); do
 done > "$scratch/output"
 [ ! -s "$scratch/output" ]
 ok $? "an SPDX line in every file"
+
+while read -r base _; do
+	for side in base patched debug kasan kcsan; do
+		for tier in make test all stress bench scale; do
+			BASE=$base lab/boots $side $tier
+		done
+	done
+done < <(grep '^[^#]' bases) > "$scratch/booted"
+awk '
+	/^#/ || !NF { next }
+	FILENAME == "lab/environments" { all = all $1 ","; next }
+	FILENAME == "lab/variations" {
+		n = split($4 == "all" ? all : $4, env, ",")
+		for (i = 1; i <= n; i++)
+			if (env[i] != "")
+				row[env[i] "+" $1] = index("," all, "," env[i] ",")
+		next
+	}
+	$1 in row { booted[$1] = 1 }
+	END { for (r in row) if (!row[r] || !(r in booted)) print r }' \
+	lab/environments lab/variations "$scratch/booted" > "$scratch/output"
+[ ! -s "$scratch/output" ]
+ok $? "lab/variations: something boots each row, in an environment that there is"
 
 plan

@@ -57,6 +57,7 @@ help: ## this text
 	echo
 	echo 'BASE=6.1 SIDE=base|patched|debug|kasan|kcsan ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
 	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
+	echo 'TIER=make|test|all|stress|bench|scale  what make boots boots: rows of lab/variations ($(TIER))'
 	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
 	echo 'RUN=kselftest,...      what runs there, instead of what the row of ENV says'
 	echo 'LINUX=/path XEN=/path  a kernel tree, a hypervisor (ELF) of your own'

@@ -376,6 +376,47 @@ static void bring_cpus_back(unsigned int nr_cpus)
 	}
 }
 
+/* What was done, and what was wrong with it; @intx: the card with INTx, if there are cards */
+static void report(unsigned int nr_cpus, const char *intx, unsigned int low, unsigned int shared)
+{
+	printf("# binds: %lu\n# events: %lu\n# killed: %lu\n", counts->binds, counts->events,
+	       counts->killed);
+	printf("# cpus: %lu\n# moves: %lu\n# cards: %lu\n# reads: %lu\n", counts->cpus,
+	       counts->moves, counts->cards, counts->reads);
+	result(!counts->refused, "stress.binds", "%lu refused of %lu, the last: %s",
+	       counts->refused, counts->binds, strerror(counts->refused_errno));
+	result(counts->events && !counts->lost, "stress.events", "%lu came, %lu were lost",
+	       counts->events, counts->lost);
+	result(!counts->stray, "stress.no_stray_events", "%lu of nobody's port", counts->stray);
+	result(!low, "stress.above_the_gsis", "%u looks at a dynamic IRQ below %u", low,
+	       lowest);
+	result(!shared, "stress.one_channel_each", "%u looks at a number given twice", shared);
+	result(counts->reads && !counts->unordered, "stress.walks",
+	       "%lu reads, %lu numbers not above the one before", counts->reads,
+	       counts->unordered);
+	if (nr_cpus > 1) {
+		result(counts->cpus && !counts->cpu_errors, "stress.cpus",
+		       "%lu changes, %lu refused, the last: %s", counts->cpus,
+		       counts->cpu_errors, strerror(counts->cpu_errno));
+		result(counts->moves, "stress.affinity", "%lu IRQs moved", counts->moves);
+	} else {
+		skip("stress.cpus", "one CPU");
+		skip("stress.affinity", "one CPU");
+	}
+	if (intx) {
+		result(counts->cards && !counts->card_errors, "stress.cards",
+		       "bound %lu times, %lu errors", counts->cards, counts->card_errors);
+		result(!counts->gsi_moved, "stress.gsi_is_irq", "%lu times another than %u",
+		       counts->gsi_moved, card_irq(intx));
+		result(!counts->msi_low, "stress.msis_above_the_gsis", "%lu below %u",
+		       counts->msi_low, lowest);
+	} else {
+		skip("stress.cards", "no e1000 and e1000e");
+		skip("stress.gsi_is_irq", "no e1000 and e1000e");
+		skip("stress.msis_above_the_gsis", "no e1000 and e1000e");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int nr_cpus = online_cpus(), irqs, ports, ports_after, low = 0, shared = 0;
@@ -417,42 +458,7 @@ int main(int argc, char **argv)
 	printf("# settling\n");
 	bring_cpus_back(nr_cpus);
 
-	printf("# binds: %lu\n# events: %lu\n# killed: %lu\n", counts->binds, counts->events,
-	       counts->killed);
-	printf("# cpus: %lu\n# moves: %lu\n# cards: %lu\n# reads: %lu\n", counts->cpus,
-	       counts->moves, counts->cards, counts->reads);
-	result(!counts->refused, "stress.binds", "%lu refused of %lu, the last: %s",
-	       counts->refused, counts->binds, strerror(counts->refused_errno));
-	result(counts->events && !counts->lost, "stress.events", "%lu came, %lu were lost",
-	       counts->events, counts->lost);
-	result(!counts->stray, "stress.no_stray_events", "%lu of nobody's port", counts->stray);
-	result(!low, "stress.above_the_gsis", "%u looks at a dynamic IRQ below %u", low,
-	       lowest);
-	result(!shared, "stress.one_channel_each", "%u looks at a number given twice", shared);
-	result(counts->reads && !counts->unordered, "stress.walks",
-	       "%lu reads, %lu numbers not above the one before", counts->reads,
-	       counts->unordered);
-	if (nr_cpus > 1) {
-		result(counts->cpus && !counts->cpu_errors, "stress.cpus",
-		       "%lu changes, %lu refused, the last: %s", counts->cpus,
-		       counts->cpu_errors, strerror(counts->cpu_errno));
-		result(counts->moves, "stress.affinity", "%lu IRQs moved", counts->moves);
-	} else {
-		skip("stress.cpus", "one CPU");
-		skip("stress.affinity", "one CPU");
-	}
-	if (cards) {
-		result(counts->cards && !counts->card_errors, "stress.cards",
-		       "bound %lu times, %lu errors", counts->cards, counts->card_errors);
-		result(!counts->gsi_moved, "stress.gsi_is_irq", "%lu times another than %u",
-		       counts->gsi_moved, card_irq(intx));
-		result(!counts->msi_low, "stress.msis_above_the_gsis", "%lu below %u",
-		       counts->msi_low, lowest);
-	} else {
-		skip("stress.cards", "no e1000 and e1000e");
-		skip("stress.gsi_is_irq", "no e1000 and e1000e");
-		skip("stress.msis_above_the_gsis", "no e1000 and e1000e");
-	}
+	report(nr_cpus, cards ? intx : NULL, low, shared);
 	result(online_cpus() == nr_cpus, "end.cpus", "%u of %u", online_cpus(), nr_cpus);
 	same = irqs_become(irqs);
 	result(same, "end.irqs", "%u at the start, %u now", irqs, count_irqs());

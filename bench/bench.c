@@ -134,6 +134,7 @@ static void boot(void)
 	int size = klogctl(10, NULL, 0);
 	char *log = calloc(1, size + 1), *line, *p;
 	double seconds = 0;
+	bool known;
 
 	if (!log || klogctl(3, log, size) < 0)
 		die("kernel log");
@@ -141,7 +142,8 @@ static void boot(void)
 	for (line = p; line && line > log && line[-1] != '\n'; line--)
 		;
 	p = line ? strchr(line, '[') : NULL;
-	result(p && sscanf(p + 1, "%lf", &seconds) == 1, "bench.boot", "%.6f s", seconds);
+	known = p && sscanf(p + 1, "%lf", &seconds) == 1;
+	result(known, "bench.boot", "%.6f s", seconds);
 	printf("# bench: boot %.0f\n", seconds * 1e9);
 }
 
@@ -161,6 +163,8 @@ static void read_file(const char *name, const char *path, const char *state)
 		fd = open(path, O_RDONLY);
 		while ((n = read(fd, buf, sizeof(buf))) > 0)
 			size += n;
+		if (n < 0)
+			die(path);
 		close(fd);
 		vain = keep_least(&least, since(count)) ? 0 : vain + 1;
 	}
@@ -193,7 +197,7 @@ static void walks(const char *state)
 {
 	static const char *const names[] = {
 		"walk.suspend", "walk.resume", "walk.snapshot", "walk.probe_mask", "walk.probe_off",
-		"alloc.desc", "alloc.percpu",
+		"alloc.desc", "alloc.percpu", "alloc.descs", "alloc.percpus",
 	};
 	char args[128], path[80], buf[32];
 	int fd = open("/lab/irq-walks.ko", O_RDONLY);

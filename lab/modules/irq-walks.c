@@ -12,8 +12,8 @@
  * Out:	parameters, in instructions, the least of several looks: suspend and resume of the
  *	devices' interrupts; snapshot, for the report of an interrupt storm;
  *	probe_mask and probe_off of autoprobing; desc, a descriptor above the ISA range as
- *	a channel's, and percpu, the counter in it, are allocated. 0 is what was not
- *	measured.
+ *	a channel's, and percpu, the counter in it, are allocated; descs and percpus, the
+ *	same, the mean of many in a row. 0 is what was not measured.
  *
  * Exit:	the module always loads.
  */
@@ -25,13 +25,15 @@
 #include <asm/tsc.h>
 
 #define LOOKS			20
+#define ROW			100
 
 static unsigned long suspend_at, resume_at, snapshot_at;
 module_param(suspend_at, ulong, 0);
 module_param(resume_at, ulong, 0);
 module_param(snapshot_at, ulong, 0);
 
-static unsigned long suspend, resume, snapshot, probe_mask, probe_off, desc, percpu;
+static unsigned long suspend, resume, snapshot, probe_mask, probe_off;
+static unsigned long desc, percpu, descs, percpus;
 module_param(suspend, ulong, 0444);
 module_param(resume, ulong, 0444);
 module_param(snapshot, ulong, 0444);
@@ -39,6 +41,11 @@ module_param(probe_mask, ulong, 0444);
 module_param(probe_off, ulong, 0444);
 module_param(desc, ulong, 0444);
 module_param(percpu, ulong, 0444);
+module_param(descs, ulong, 0444);
+module_param(percpus, ulong, 0444);
+
+static unsigned int __percpu *counter[ROW];
+static int irqs[ROW];
 
 #define measure(figure, call) do {					\
 	u64 count_ = rdtsc_ordered();					\
@@ -54,8 +61,7 @@ static int __init irq_walks_init(void)
 	void (*suspend_irqs)(void) = (void *)suspend_at;
 	void (*resume_irqs)(void) = (void *)resume_at;
 	void (*snapshot_irqs)(void) = (void *)snapshot_at;
-	unsigned int __percpu *counter[LOOKS];
-	unsigned int i;
+	unsigned int i, look;
 	int irq;
 
 	for (i = 0; i < LOOKS; i++) {
@@ -84,6 +90,22 @@ static int __init irq_walks_init(void)
 	}
 	for (i = 0; i < LOOKS; i++)
 		free_percpu(counter[i]);
+
+	for (look = 0; look < LOOKS; look++) {
+		measure(descs, for (i = 0; i < ROW; i++)
+			irqs[i] = irq_alloc_desc_from(NR_IRQS_LEGACY, NUMA_NO_NODE));
+		for (i = ROW; i--;)
+			if (irqs[i] >= 0)
+				irq_free_desc(irqs[i]);
+		/* What is in them is freed after a grace period */
+		rcu_barrier();
+		measure(percpus, for (i = 0; i < ROW; i++)
+			counter[i] = alloc_percpu(unsigned int));
+		for (i = ROW; i--;)
+			free_percpu(counter[i]);
+	}
+	descs /= ROW;
+	percpus /= ROW;
 
 	return 0;
 }

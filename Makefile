@@ -18,7 +18,8 @@ ENV ?= dom0-pv
 TIER ?= make
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xen-irqs
 # A tree of the user's own has its results beside those of the base
-OUT := $(CURDIR)/build/$(BASE)$(if $(LINUX),-$(notdir $(abspath $(LINUX))))
+TREE := $(if $(LINUX),-$(notdir $(abspath $(LINUX))))
+OUT := $(CURDIR)/build/$(BASE)$(TREE)
 export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR RFC SEND REALLY
 
 ROOTFS := build/xen/guest.cpio.gz
@@ -136,7 +137,7 @@ bench scale: deps
 	for base in $(BASES); do \
 		for side in base patched; do \
 			$(MAKE) BASE=$$base SIDE=$$side kernel boots; \
-			BASE=$$base OUT=$(CURDIR)/build/$$base SIDE=$$side bench/sizes; done; done
+			BASE=$$base OUT=$(CURDIR)/build/$$base$(TREE) SIDE=$$side bench/sizes; done; done
 	bench/collect
 	bench/report
 	$(if $(COMPARE),bench/compare $(COMPARE),bench/judge bench/goals build/bench.txt)

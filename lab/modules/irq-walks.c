@@ -19,6 +19,7 @@
  */
 #include <linux/interrupt.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 
@@ -44,8 +45,15 @@ module_param(percpu, ulong, 0444);
 module_param(descs, ulong, 0444);
 module_param(percpus, ulong, 0444);
 
-static unsigned int __percpu *counter[ROW];
+static void __percpu *counter[ROW];
 static int irqs[ROW];
+
+/* A counter as a descriptor has it, whose size is not that of all kernels */
+#define alloc_counter()	({							\
+	struct irq_desc *desc_;							\
+										\
+	__alloc_percpu(sizeof(*desc_->kstat_irqs), __alignof__(*desc_->kstat_irqs)); \
+})
 
 #define measure(figure, call) do {					\
 	u64 count_ = rdtsc_ordered();					\
@@ -86,7 +94,7 @@ static int __init irq_walks_init(void)
 		measure(desc, irq = irq_alloc_desc_from(NR_IRQS_LEGACY, NUMA_NO_NODE));
 		if (irq >= 0)
 			irq_free_desc(irq);
-		measure(percpu, counter[i] = alloc_percpu(unsigned int));
+		measure(percpu, counter[i] = alloc_counter());
 	}
 	for (i = 0; i < LOOKS; i++)
 		free_percpu(counter[i]);
@@ -100,7 +108,7 @@ static int __init irq_walks_init(void)
 		/* What is in them is freed after a grace period */
 		rcu_barrier();
 		measure(percpus, for (i = 0; i < ROW; i++)
-			counter[i] = alloc_percpu(unsigned int));
+			counter[i] = alloc_counter());
 		for (i = ROW; i--;)
 			free_percpu(counter[i]);
 	}

@@ -98,6 +98,9 @@ on_series()
 		die "$1 has uncommitted changes; commit or drop them first"
 }
 
+# own_patches DIRECTORY: a sum of the patches that are its own, not another base's
+own_patches() { find "$1" -type f -name '[0-9]*.patch' -print0 | sort -z | xargs -0 cat /dev/null | sha256sum; }
+
 # set_mirrors: set mirror and security to MIRROR and MIRROR-security, or to those
 # that the machine's own apt uses
 # shellcheck disable=SC2034	# used by the programs that source this file

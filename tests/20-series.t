@@ -69,6 +69,12 @@ for base in "${bases[@]}"; do
 	run lab/absorb
 	fails_with 1 "belongs into another: git rebase -i --autosquash" "$BASE: absorb a commit which is not in its place"
 	git -C "$tree" reset -q --hard series~
+	patch=$(find "patches/$BASE" -type f -name '[0-9]*.patch' | sort | head -n 1)
+	cp "$patch" "$scratch/patch"
+	sed -i '3s/$/ More of it./' "$patch"
+	run lab/absorb
+	fails_with 1 "has changed since .* was composed of it, and that would be lost" "$BASE: absorb over a changed patch"
+	cp "$scratch/patch" "$patch"
 	run lab/tree
 	[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
 	ok $? "$BASE: as it was, after all"

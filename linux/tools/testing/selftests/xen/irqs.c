@@ -14,6 +14,8 @@
 /* More than Linux 6.1 had IRQ numbers for, unless it was built for many CPUs */
 #define DEFAULT_CHANNELS	16384
 #define ROUNDS			3
+/* A kernel that keeps books on its memory needs more until these are full */
+#define MOST_ROUNDS		6
 /* What others may bind meanwhile */
 #define OTHER_PORTS		64
 
@@ -190,7 +192,7 @@ TEST_F_TIMEOUT(irqs, each_channel_has_one, 800)
 	list_irqs(present);
 	kb = kernel_kb();
 
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < ROUNDS || (grown == round - 1 && round < MOST_ROUNDS); round++) {
 		highest = 0;
 		twice = 0;
 		memset(seen, 0, sizeof(seen));
@@ -245,7 +247,7 @@ TEST_F_TIMEOUT(irqs, each_channel_has_one, 800)
 		       limit);
 		ASSERT_LE(0, evtchn_open(&self->file, O_RDWR | O_NONBLOCK));
 	}
-	EXPECT_GT(ROUNDS - 1, grown) {
+	EXPECT_GT(round - 1, grown) {
 		TH_LOG("every round after the first has left memory in use");
 	}
 }

@@ -87,6 +87,9 @@ why()
 	fi
 }
 
+# first_error LOG: what failed first in a log of make; a file that is called str_error_r.o is not it
+first_error() { grep -m 1 -E '[Ee]rror: |ERROR: |\*\*\* .*Error|No space|undefined' "$1" || why "$1"; }
+
 last_line() { tail -n 1 "$1" | tr -cd '[:print:]' | cut -c 1-60; }
 
 # on_series TREE: nobody is at work in it, and what is seen there is its branch series

@@ -114,7 +114,10 @@ static void __attribute__((noreturn)) work(void)
 	_exit(0);
 }
 
-/* While a PCI driver looks at its device, no CPU can go or come: EBUSY */
+/*
+ * While a PCI driver looks at its device, no CPU can go or come: EBUSY. One that the
+ * host has taken away has no file, or one that is going: ENOENT, ENODEV.
+ */
 static void set_cpu(unsigned int cpu, bool online)
 {
 	char path[64];
@@ -123,7 +126,7 @@ static void set_cpu(unsigned int cpu, bool online)
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
 	while ((err = put(path, online ? "1" : "0")) == EBUSY && !counts->stop)
 		usleep(1000);
-	if (err == EBUSY)
+	if (err == EBUSY || err == ENOENT || err == ENODEV)
 		return;
 	if (!err) {
 		counts->cpus++;

@@ -113,11 +113,12 @@ int main(int argc, char **argv)
 		close(pipe_fd[0]);
 		close(pipe_fd[1]);
 
-		irqs_left += !irqs_become(irqs);
+		/* What once stays is not waited for again */
+		irqs_left += irqs_left || !irqs_become(irqs);
 		not_again += !deliver(spare, bind_channel(spare));
 		close(spare);
 		spare = open_evtchn();
-		irqs_left += !irqs_become(irqs);
+		irqs_left += irqs_left || !irqs_become(irqs);
 	}
 	port_after = lowest_free_port(spare);
 

@@ -43,10 +43,28 @@ ln -s "$real/patched/src" "$OUT/patched/src"
 run lab/kernel
 ok $rc "it builds"
 git -C "$real/patched/src" checkout -q -f --detach series
+# The domain 0 of a guest of SIDE=debug is that of SIDE=patched
+export guests=$scratch/guests
+mkdir -p "$guests"/{debug,patched}
+ln -s "$OUT"/patched/{bzImage,modules.cpio.gz} "$guests/debug/"
+ln -s "$real/patched/bzImage" "$guests/patched/"
+
+# breaks BOOT OUTPUT: it fails what tests/broken.patch says, and nothing else
+breaks()
+{
+	sed -n "s/^breaks: $1 \([^[:space:]]*\).*/\1/p" tests/broken.patch | sort > "$scratch/want"
+	sed -n 's/^not ok [0-9]* //p' "$2/logs/$1.ktap" | sort > "$scratch/have"
+	run diff -u "$scratch/want" "$scratch/have"
+	ok $rc "$1 fails what it should, and nothing else"
+}
+
 run env ENV=dom0-pv ASK=1200 RUN=irq-probe lab/boot
-ok $((rc != 1)) "it boots, and fails"
-sed -n 's/^breaks: \([^[:space:]]*\).*/\1/p' tests/broken.patch | sort > "$scratch/want"
-sed -n 's/^not ok [0-9]* //p' "$OUT/patched/logs/dom0-pv.ktap" | sort > "$scratch/have"
-run diff -u "$scratch/want" "$scratch/have"
-ok $rc "it fails what it should, and nothing else"
+ok $((rc != 1)) "it boots as dom0-pv, and fails"
+breaks dom0-pv "$OUT/patched"
+# shellcheck disable=SC2016	# for the shells of xargs
+run xargs -n 1 -P 2 sh -c 'OUT=$guests SIDE=debug ENV=$0 lab/boot; [ $? = 1 ]' \
+	<<< "guest-pv+exhaust guest-pv+memory-short"
+ok $rc "it boots as guest-pv+exhaust and guest-pv+memory-short, and fails"
+breaks guest-pv+exhaust "$guests/debug"
+breaks guest-pv+memory-short "$guests/debug"
 plan

@@ -22,6 +22,7 @@ TREE := $(if $(LINUX),-$(notdir $(abspath $(LINUX))))
 OUT := $(CURDIR)/build/$(BASE)$(TREE)
 export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR RFC SEND REALLY
 
+SIDES := kasan kcsan debug patched base
 ROOTFS := build/xen/guest.cpio.gz
 BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
 
@@ -47,11 +48,14 @@ stress: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
 	prove --timer tests/30-boots.t
 
-# Every kernel built and booted that TIER has of BASE
+# Every kernel built and booted that TIER has of BASE. Two boots run at a time; those of
+# the slow kernels come first, or one would be left at the end.
 tested:
-	for side in base patched debug kasan kcsan; do \
-		boots=$$(lab/boots $$side $(TIER)); \
-		[ -z "$$boots" ] || $(MAKE) SIDE=$$side kernel boots; done
+	for side in $(SIDES); do \
+		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel; done
+	$(MAKE) rootfs selftests
+	$(MAKE) -j2 $$(for side in $(SIDES); do \
+		lab/boots $$side $(TIER) | sed "s|.*|$(OUT)/$$side/logs/&.ktap|"; done)
 
 help: ## this text
 	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
@@ -115,8 +119,11 @@ boots: rootfs selftests
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
 # a splat, ends it here where the patched kernel is booted.
-$(OUT)/$(SIDE)/logs/%.ktap: $(OUT)/$(SIDE)/bzImage $(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/boot
-	ENV=$* lab/boot || [ $$? = 1 ] || [ $(SIDE) = base ]
+define boots_of
+$(OUT)/$(1)/logs/%.ktap: $(OUT)/$(1)/bzImage $(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/boot
+	SIDE=$(1) ENV=$$* lab/boot || [ $$$$? = 1 ] || [ $(1) = base ]
+endef
+$(foreach side,$(SIDES),$(eval $(call boots_of,$(side))))
 
 boot: ## one boot of ENV with its console on the terminal
 shell: ## the same with a shell; Ctrl-A X leaves it

@@ -145,7 +145,15 @@ ok $? "and none that is good, good elsewhere, mended, or upstream's own"
 said '^\| refused .* skipped: X86_IO_APIC is y: no choice'
 ok $? "a configuration that Kconfig refuses is skipped with the reason"
 
+# As one leaves it that was killed in the middle of the mails
+src=$OUT/check/src
+git -C "$src" checkout -q -f --detach upstream
+mkdir "$src/lab"
+echo Somebody. > "$src/lab/nobody.txt"
+! git -C "$src" -c user.name=lab -c user.email=lab@localhost am "$OUT"/series/*.patch > "$scratch/output" 2>&1 &&
+	git -C "$src" am --show-current-patch > /dev/null 2>&1
+ok $? "git am stops in the middle"
 run lab/check
-[ $rc = 1 ] && said 'lab_unused' && ! said '^check: (x86_64|i386),'
+[ $rc = 1 ] && said 'lab_unused' && ! said '^check: (x86_64|i386),|^- am:'
 ok $? "again: the same, and nothing is built"
 plan

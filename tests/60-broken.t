@@ -61,9 +61,9 @@ breaks()
 run env ENV=dom0-pv ASK=1200 RUN=irq-probe lab/boot
 ok $((rc != 1)) "it boots as dom0-pv, and fails"
 breaks dom0-pv "$OUT/patched"
+printf '%s\n' guest-pv+exhaust guest-pv+memory-short > "$scratch/boots"
 # shellcheck disable=SC2016	# for the shells of xargs
-run xargs -n 1 -P 2 sh -c 'OUT=$guests SIDE=debug ENV=$0 lab/boot; [ $? = 1 ]' \
-	<<< "guest-pv+exhaust guest-pv+memory-short"
+run xargs -a "$scratch/boots" -n 1 -P 2 sh -c 'OUT=$guests SIDE=debug ENV=$0 lab/boot; [ $? = 1 ]'
 ok $rc "it boots as guest-pv+exhaust and guest-pv+memory-short, and fails"
 breaks guest-pv+exhaust "$guests/debug"
 breaks guest-pv+memory-short "$guests/debug"

@@ -113,9 +113,9 @@ int main(int argc, char **argv)
 		close(pipe_fd[0]);
 		close(pipe_fd[1]);
 
-		/* What once stays is not waited for again */
+		/* What once stays, or does not come, is not waited for again */
 		irqs_left += irqs_left || !irqs_become(irqs);
-		not_again += !deliver(spare, bind_channel(spare));
+		not_again += not_again || !deliver(spare, bind_channel(spare));
 		close(spare);
 		spare = open_evtchn();
 		irqs_left += irqs_left || !irqs_become(irqs);

@@ -24,7 +24,7 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 
 SIDES := kasan kcsan debug patched base
 ROOTFS := build/xen/guest.cpio.gz
-BOOTS = $(shell BASE=$(BASE) lab/boots $(SIDE) $(TIER))
+BOOTS = $(foreach side,$(SIDE),$(patsubst %,$(OUT)/$(side)/logs/%.ktap,$(shell BASE=$(BASE) lab/boots $(side) $(TIER))))
 
 .PHONY: all test test-all stress tested bench scale help deps fetch tree absorb series send package kernel rootfs \
 	selftests boots boot shell report check clean distclean
@@ -48,14 +48,12 @@ stress: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
 	prove --timer tests/30-boots.t
 
-# Every kernel built and booted that TIER has of BASE. Two boots run at a time; those of
-# the slow kernels come first, or one would be left at the end.
+# Every kernel built and booted that TIER has of BASE. Those of the slow kernels come first,
+# or one would be left at the end.
 tested:
 	for side in $(SIDES); do \
 		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel; done
-	$(MAKE) rootfs selftests
-	$(MAKE) -j2 $$(for side in $(SIDES); do \
-		lab/boots $$side $(TIER) | sed "s|.*|$(OUT)/$$side/logs/&.ktap|"; done)
+	$(MAKE) SIDE="$(SIDES)" boots
 
 help: ## this text
 	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
@@ -115,7 +113,7 @@ selftests: tree
 
 boots: ## boot SIDE in every environment, two at a time
 boots: rootfs selftests
-	$(MAKE) -j2 $(BOOTS:%=$(OUT)/$(SIDE)/logs/%.ktap)
+	$(MAKE) -j2 $(BOOTS)
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
 # a splat, ends it here where the patched kernel is booted.

@@ -28,11 +28,25 @@
  */
 #define LOST_BYTES_A_BIND	8
 #define LOST_KB			1024
+/* What the kernel and the toolstack may have more for other reasons */
+#define MORE_THREADS		16
 
 /* Memory of the kernel that comes and goes with channels, in kB */
 static unsigned long kernel_kb(void)
 {
 	return meminfo_kb("Slab") + meminfo_kb("Percpu") + meminfo_kb("VmallocUsed");
+}
+
+/* All threads of the machine, those of the kernel, too */
+static unsigned int count_threads(void)
+{
+	FILE *f = fopen("/proc/loadavg", "r");
+	unsigned int nr;
+
+	if (!f || fscanf(f, "%*f %*f %*f %*u/%u", &nr) != 1)
+		die("/proc/loadavg");
+	fclose(f);
+	return nr;
 }
 
 /* Can a process be started while no channel is left? */
@@ -50,15 +64,17 @@ int main(int argc, char **argv)
 {
 	unsigned int asked, cycle, cycles = CYCLES, irqs, bound = 0, errno_wrong = 0;
 	unsigned int nr_wrong = 0, irqs_left = 0, unusable = 0, others = 0, silent = 0;
+	unsigned int threads, threads_after;
 	unsigned long memory = 0, limit;
 	int other, port, port_after, err_seen = 0;
 	long lost;
 
 	asked = asked_for(argc, argv, "CHANNELS");
-	plan(8);
+	plan(9);
 	other = open_evtchn();
 	port = lowest_free_port(other);
 	irqs = settled_irqs();
+	threads = count_threads();
 
 	for (cycle = 0; cycle < cycles; cycle++) {
 		unsigned int nr = 0;
@@ -96,6 +112,7 @@ int main(int argc, char **argv)
 	}
 	lost = kernel_kb() - memory;
 	limit = LOST_KB + (unsigned long)bound * cycles / 2 * LOST_BYTES_A_BIND / 1024;
+	threads_after = count_threads();
 	port_after = lowest_free_port(other);
 
 	printf("# cycles: %u\n# bound: %u\n# memory: %ld kB\n", cycles, bound, lost);
@@ -109,6 +126,8 @@ int main(int argc, char **argv)
 	result(!irqs_left, "end.irqs", "%u at the start, %u times others", irqs, irqs_left);
 	result(port_after == port, "end.ports", "the lowest free one was %d, is %d", port,
 	       port_after);
+	result(threads_after <= threads + MORE_THREADS, "end.threads", "%u at the start, %u now",
+	       threads, threads_after);
 	result(lost < (long)limit, "end.memory", "%ld kB left by %u cycles, of %lu", lost,
 	       cycles / 2, limit);
 	return summary();

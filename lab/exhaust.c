@@ -104,12 +104,15 @@ int main(int argc, char **argv)
 
 		/* What once stays is not waited for again */
 		irqs_left += irqs_left || !irqs_become(irqs);
-		if (cycle == cycles / 2 - 1)
+		if (cycle == cycles / 2 - 1) {
+			settled_irqs();
 			memory = kernel_kb();
+		}
 		if ((cycle + 1) % 10 == 0 || cycles < 10)
 			fprintf(stderr, "exhaust: %u of %u cycles, %u channels, %lu kB\n",
 				cycle + 1, cycles, nr, kernel_kb());
 	}
+	settled_irqs();
 	lost = kernel_kb() - memory;
 	limit = LOST_KB + (unsigned long)bound * cycles / 2 * LOST_BYTES_A_BIND / 1024;
 	threads_after = count_threads();

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A kernel that is broken on purpose fails exactly the assertions that its patch
-# names; and a kernel that is built twice, in two places, is the same.
+# Kernels that are broken on purpose fail exactly the assertions that their patches
+# name; and a kernel that is built twice, in two places, is the same.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -27,32 +27,39 @@ else
 	skip "the patched kernel, built once more" "for make test-all"
 fi
 
-export GIT_INDEX_FILE=$scratch/index
-in_tree read-tree series
-run in_tree apply --cached "$top/tests/broken.patch"
-ok $rc "tests/broken.patch applies"
-broken=$(in_tree commit-tree -m broken -p series "$(in_tree write-tree)")
-unset GIT_INDEX_FILE
+# broken_kernel SIDE PATCH: the series with the patch, in $OUT/SIDE, built where the side
+# itself was, so that only what is broken is built again
+broken_kernel()
+{
+	use 6.1
+	export GIT_INDEX_FILE=$scratch/index
+	in_tree read-tree series
+	run in_tree apply --cached "$top/$2"
+	ok $rc "$2 applies"
+	broken=$(in_tree commit-tree -m broken -p series "$(in_tree write-tree)")
+	unset GIT_INDEX_FILE
 
-# Where the patched kernel was built, so that only what is broken is built again
-export OUT=$scratch/broken
-git clone -q --shared --no-checkout "$real/tree" "$OUT/tree"
-in_tree update-ref refs/heads/series "$broken"
-mkdir "$OUT/patched"
-ln -s "$real/patched/src" "$OUT/patched/src"
-run lab/kernel
-ok $rc "it builds"
-git -C "$real/patched/src" checkout -q -f --detach series
+	export SIDE=$1 OUT=$scratch/$1
+	git clone -q --shared --no-checkout "$real/tree" "$OUT/tree"
+	in_tree update-ref refs/heads/series "$broken"
+	mkdir "$OUT/$1"
+	ln -s "$real/$1/src" "$OUT/$1/src"
+	run lab/kernel
+	ok $rc "it builds"
+	git -C "$real/$1/src" checkout -q -f --detach series
+}
+
+broken_kernel patched tests/broken.patch
 # The domain 0 of a guest of SIDE=debug is that of SIDE=patched
 export guests=$scratch/guests
 mkdir -p "$guests"/{debug,patched}
 ln -s "$OUT"/patched/{bzImage,modules.cpio.gz} "$guests/debug/"
 ln -s "$real/patched/bzImage" "$guests/patched/"
 
-# breaks BOOT OUTPUT: it fails what tests/broken.patch says, and nothing else
+# breaks BOOT OUTPUT: it fails what the patches say, and nothing else
 breaks()
 {
-	sed -n "s/^breaks: $1 \([^[:space:]]*\).*/\1/p" tests/broken.patch | sort > "$scratch/want"
+	sed -n "s/^breaks: $1 \([^[:space:]]*\).*/\1/p" tests/broken*.patch | sort > "$scratch/want"
 	sed -n 's/^not ok [0-9]* //p' "$2/logs/$1.ktap" | sort > "$scratch/have"
 	run diff -u "$scratch/want" "$scratch/have"
 	ok $rc "$1 fails what it should, and nothing else"
@@ -67,4 +74,17 @@ run xargs -a "$scratch/boots" -n 1 -P 2 sh -c 'OUT=$guests SIDE=debug ENV=$0 lab
 ok $rc "it boots as guest-pv+exhaust and guest-pv+memory-short, and fails"
 breaks guest-pv+exhaust "$guests/debug"
 breaks guest-pv+memory-short "$guests/debug"
+
+if [ "$TIER" = all ]; then
+	run env SIDE=debug OUT="$real" lab/kernel
+	broken_kernel debug tests/broken-debug.patch
+	run env ENV=dom0-pv+debug-suspend lab/boot
+	ok $((rc != 1)) "it boots as dom0-pv+debug-suspend, and fails"
+	breaks dom0-pv+debug-suspend "$OUT/debug"
+	run env ENV=dom0-pv+debug-stress ASK=2000 RUN=evtchn-stress lab/boot
+	ok $((rc != 1)) "it boots as dom0-pv+debug-stress, and fails"
+	breaks dom0-pv+debug-stress "$OUT/debug"
+else
+	skip "a broken kernel of SIDE=debug" "for make test-all"
+fi
 plan

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/tap.sh"
 
 [[ " ${bases[*]} " = *" 6.1 "* ]] || {
-	skip "a broken kernel" "tests/broken.patch is for 6.1"
+	skip "a broken kernel" "tests/broken*.patch are for 6.1"
 	plan
 	exit
 }

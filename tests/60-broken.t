@@ -77,6 +77,7 @@ breaks guest-pv+memory-short "$guests/debug"
 
 if [ "$TIER" = all ]; then
 	run env SIDE=debug OUT="$real" lab/kernel
+	ok $rc "the kernel of SIDE=debug builds"
 	broken_kernel debug tests/broken-debug.patch
 	run env ENV=dom0-pv+debug-suspend lab/boot
 	ok $((rc != 3)) "it boots as dom0-pv+debug-suspend, and a leak is a splat"

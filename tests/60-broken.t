@@ -46,7 +46,7 @@ broken_kernel()
 	ln -s "$real/$1/src" "$OUT/$1/src"
 	run lab/kernel
 	ok $rc "it builds"
-	git -C "$real/$1/src" checkout -q -f --detach series
+	flock "$real/$1/kernel.lock" git -C "$real/$1/src" checkout -q -f --detach series
 }
 
 broken_kernel patched tests/broken.patch

@@ -35,6 +35,13 @@ run env ENV=native SIDE=patched lab/boot
 wait $boot && [ $rc = 0 ] && said "waiting for another run that holds .*/logs/native.lock"
 ok $? "two boots of one environment: one waits for the other"
 
+# As tests/60-broken.t builds, while make does
+mkdir -p "$OUT/patched/src" "$scratch/broken/patched"
+ln -s "$OUT/patched/src" "$scratch/broken/patched/src"
+run flock "$OUT/patched/kernel.lock" env OUT="$scratch/broken" SIDE=patched timeout 2 lab/kernel
+fails_with 124 "waiting for another run that holds .*/out/patched/kernel.lock" \
+	"two kernels in one source: one waits for the other"
+
 upstream=$scratch/linux
 sparse "$real/tree" "$upstream" /Kbuild /Makefile
 git -C "$upstream" checkout -q upstream

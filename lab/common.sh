@@ -29,7 +29,10 @@ base_fragments()
 	[ ! -f "$top/lab/kernel.config.${BASE:?}" ] || echo "$top/lab/kernel.config.$BASE"
 }
 
-# lock NAME: wait for other runs in this clone (or with this cache) that do the same
+# lock NAME: wait for other runs in this clone (or with this cache) that do the same; if
+# there was one, waited is 1
+waited=
+# shellcheck disable=SC2034	# used by the programs that source this file
 lock()
 {
 	mkdir -p "$(dirname "$1")"
@@ -37,6 +40,7 @@ lock()
 	flock -n 9 && return
 	say "waiting for another run that holds $1.lock"
 	flock 9
+	waited=1
 }
 
 # Kill what was started in the background, by its id, however this program ends.

@@ -24,7 +24,7 @@ kill -KILL "$qemu"
 rc=0
 wait $boot || rc=$?
 fails_with 1 "QEMU failed, exit 137: .*its command line: " "QEMU is killed: that is said"
-[ ! -e "$OUT/patched/logs/native.verdict" ] && [ -z "$(find "$OUT/patched/logs" -name 'native.??????')" ]
+[ -z "$(find "$OUT/patched/logs" -name 'native.[kv]*' -o -name 'native.??????')" ]
 ok $? "QEMU is killed: no verdict, and nothing half-made"
 
 # Two at once
@@ -34,6 +34,57 @@ wait_for_qemu > /dev/null
 run env ENV=native SIDE=patched lab/boot
 wait $boot && [ $rc = 0 ] && said "waiting for another run that holds .*/logs/native.lock"
 ok $? "two boots of one environment: one waits for the other"
+
+# Whether the second boots, too: with a QEMU that ends when the second waits
+mkdir "$scratch/bin"
+cat > "$scratch/bin/qemu-system-x86_64" <<'EOF'
+#!/bin/bash
+scratch=$(dirname "$0")/..
+echo booted >> "$scratch/booted"
+for _ in {1..50}; do
+	[ "$(wc -l < "$scratch/booted")" = 1 ] && ! grep -q waiting "$scratch/output" || break
+	sleep 0.1
+done
+for ktap; do :; done
+printf '1..1\nnot ok 1 stub\n# end\n' > "${ktap#file:}"
+EOF
+chmod +x "$scratch/bin/qemu-system-x86_64"
+stub=(env "PATH=$scratch/bin:$PATH" ENV=native SIDE=patched)
+
+# two FIRST SECOND FILE COMMAND...: lab/boot with the setting FIRST, and, while it boots, FILE
+# is touched, and the command called with SECOND
+two()
+{
+	: > "$scratch/booted"
+	: > "$scratch/output"
+	"${stub[@]}" "$1" lab/boot > "$scratch/first" 2>&1 &
+	boot=$!
+	until [ -s "$scratch/booted" ] || ! kill -0 $boot 2> /dev/null; do sleep 0.1; done
+	touch "$3"
+	run "${stub[@]}" "$2" "${@:4}"
+	wait $boot
+}
+# boots TIMES CODE: it was booted so often, and the last run ended with this code
+boots() { [ "$rc" = "$2" ] && [ "$(wc -l < "$scratch/booted")" = "$1" ]; }
+
+two ASK= ASK= "$scratch/nothing" lab/boot
+boots 1 1 && said "native: fail, booted by the other run"
+ok $? "the same boot twice at once: it is booted once, and the other has its verdict"
+run "${stub[@]}" lab/boot
+boots 2 1
+ok $? "and without the other it is booted again"
+two ASK= ASK= "$scratch/nothing" make OUT="$OUT" "$OUT/patched/logs/native.ktap"
+boots 1 0 && said "native: fail, booted by the other run"
+ok $? "make does not take a boot for done that is not"
+two ASK= ASK= "$OUT/patched/bzImage" lab/boot
+boots 2 1
+ok $? "a kernel that is built while the first boots is booted"
+two ASK= ASK=5 "$scratch/nothing" lab/boot
+boots 2 1
+ok $? "a boot with ASK= is booted, whatever the other was"
+two ASK=5 ASK= "$scratch/nothing" lab/boot
+boots 2 1
+ok $? "one with ASK= does not do for one without"
 
 # As tests/60-broken.t builds, while make does
 mkdir -p "$OUT/patched/src" "$scratch/broken/patched"

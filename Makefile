@@ -116,18 +116,22 @@ boots: rootfs selftests
 	$(MAKE) -j2 $(BOOTS)
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
-# a splat, ends it here where the patched kernel is booted.
+# a splat, ends it here where the patched kernel is booted. $(2) is how the names of the boots
+# begin, $(3) another kernel that they need.
 define boots_of
-$(OUT)/$(1)/logs/%.ktap: $(OUT)/$(1)/bzImage $(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/boot
-	SIDE=$(1) ENV=$$* lab/boot || [ $$$$? = 1 ] || [ $(1) = base ]
+$(OUT)/$(1)/logs/$(2)%.ktap: $(OUT)/$(1)/bzImage $(3) \
+		$(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/boot
+	SIDE=$(1) ENV=$(2)$$* lab/boot || [ $$$$? = 1 ] || [ $(1) = base ]
 endef
 $(foreach side,$(SIDES),$(eval $(call boots_of,$(side))))
+# The domain 0 of these guests has the patched kernel (lab/boot)
+$(foreach side,debug kasan,$(eval $(call boots_of,$(side),guest-,$(OUT)/patched/bzImage)))
 
 boot: ## one boot of ENV with its console on the terminal
 shell: ## the same with a shell; Ctrl-A X leaves it
 boot shell: deps
-	lab/boot check
-	$(MAKE) kernel rootfs selftests
+	sides=$$(lab/boot check); for side in $$sides; do $(MAKE) SIDE=$$side kernel; done
+	$(MAKE) rootfs selftests
 	lab/boot $(@:boot=show)
 
 report: ## print the table again, and write build/report.html with all results

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every script is clean under shellcheck, every file has its licence, every row of
-# lab/variations is booted by something.
+# lab/variations is booted by something, and with the kernels that it needs.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -42,5 +42,24 @@ awk '
 	lab/environments lab/variations "$scratch/booted" > "$scratch/output"
 [ ! -s "$scratch/output" ]
 ok $? "lab/variations: something boots each row, in an environment that there is"
+
+# The domain 0 of a guest of SIDE=debug is that of SIDE=patched
+for boot in guest-pv+debug dom0-pv+debug; do
+	make -n SIDE=debug ENV=$boot boot | grep -cx lab/kernel
+done > "$scratch/output" 2>&1
+[ "$(paste -s "$scratch/output")" = 2$'\t'1 ]
+ok $? "make boot SIDE=debug builds both kernels for a guest"
+
+mkdir -p "$scratch"/{debug/logs,patched}
+touch "$scratch"/{debug,patched}/bzImage "$scratch"/{selftests,guest}.cpio.gz \
+	"$scratch"/debug/logs/{dom0,guest}-pv+debug.ktap
+again()
+{
+	run make -n OUT="$scratch" ROOTFS="$scratch/guest.cpio.gz" \
+		"$scratch"/debug/logs/{dom0,guest}-pv+debug.ktap
+	sed -n 's/^SIDE=\([^ ]*\) ENV=\([^ ]*\) .*/\1 \2/p' "$scratch/output"
+}
+[ -z "$(again)" ] && touch "$scratch/patched/bzImage" && [ "$(again)" = "debug guest-pv+debug" ]
+ok $? "a changed patched kernel boots the guests of SIDE=debug again"
 
 plan

@@ -113,6 +113,13 @@ fails_with 1 "the selftests do not install: .*log: " "selftests that do not inst
 ok $? "and nothing is installed"
 
 # The boot
+run env ENV=guest-hvm+debug SIDE=kasan lab/boot
+fails_with 1 "no kernel .*/kasan/bzImage; make kernel SIDE=kasan BASE=$BASE" "no kernel"
+mkdir "$OUT/kasan"
+touch "$OUT/kasan/bzImage"
+run env ENV=guest-hvm+debug SIDE=kasan lab/boot
+fails_with 1 "no kernel .*/patched/bzImage; make kernel SIDE=patched BASE=$BASE" \
+	"no kernel for a guest's domain 0"
 cp "$real/selftests.cpio.gz" "$OUT/"
 cp "$real"/patched/{bzImage,modules.cpio.gz} "$OUT/patched/"
 run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot

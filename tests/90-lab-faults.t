@@ -86,6 +86,12 @@ two ASK=5 ASK= "$scratch/nothing" lab/boot
 boots 2 1
 ok $? "one with ASK= does not do for one without"
 
+# make goes on after a boot that fails, but not without one
+printf '#!/bin/sh\necho no machine >&2\nexit 1\n' > "$scratch/bin/qemu-system-x86_64"
+touch "$OUT/patched/bzImage"
+run "${stub[@]}" make OUT="$OUT" "$OUT/patched/logs/native.ktap"
+fails_with 2 "QEMU failed, exit 1: no machine" "make ends where QEMU fails"
+
 # As tests/60-broken.t builds, while make does
 mkdir -p "$OUT/patched/src" "$scratch/broken/patched"
 ln -s "$OUT/patched/src" "$scratch/broken/patched/src"

@@ -103,17 +103,22 @@ static void go(unsigned int nth)
 	const char *way = ways[nth - 1];
 	unsigned int irqs, i, nr, gone = 0;
 	unsigned long percpu, percpu_after;
-	int fd, other;
+	int fd, other, port, port_after;
 	struct pair pair;
 
 	irqs = settled_irqs();
 	fd = open_evtchn();
+	other = open_evtchn();
+	port = lowest_free_port(other);
 	for (i = 0; i < nr_pairs; i++)
 		if (!bind_pair(fd, &pairs[i]))
 			die("pair of channels");
 	below_range(&percpu);
 	wait_for_host(nth);
 
+	/* The new domain's lowest one is another */
+	if (!same_domain)
+		port = lowest_free_port(other);
 	nr = below_range(&percpu_after);
 	test(!nr, way, "range", "%u dynamic IRQs below %u", nr, lowest);
 	test(percpu == percpu_after, way, "kernels_own", "the sum of their numbers was %lu, is %lu",
@@ -134,13 +139,19 @@ static void go(unsigned int nth)
 	}
 	/* Xen's first free port is one that this file had before */
 	test_new_pair(fd, &pair, way, "same_file");
-	other = open_evtchn();
 	test_new_pair(other, &pair, way, "new_file");
+	nr = below_range(&percpu_after);
+	test(!nr, way, "new_range", "%u dynamic IRQs below %u", nr, lowest);
 	close(fd);
 	test(works(other, &pair), way, "others_stay", "ports %d and %d", pair.port, pair.sender);
 	close(other);
 	same = irqs_become(irqs);
 	test(same, way, "closed", "%u IRQs at the start, %u now", irqs, count_irqs());
+	fd = open_evtchn();
+	port_after = lowest_free_port(fd);
+	test(port_after == port, way, "ports", "the lowest free one was %d, is %d", port,
+	     port_after);
+	close(fd);
 }
 
 int main(int argc, char **argv)
@@ -151,7 +162,7 @@ int main(int argc, char **argv)
 	pairs = calloc(nr_pairs + 1, sizeof(*pairs));
 	if (!pairs)
 		die("memory");
-	plan(7 + 6 + 7);
+	plan(9 + 8 + 9);
 	lowest = first_dynamic();
 	for (nth = 1; nth <= 3; nth++)
 		go(nth);

@@ -14,9 +14,9 @@
  *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. /proc, /sys and /dev must be
  *	mounted. Nobody else may bind ports.
  *
- * Out:	KTAP on standard output. For each KIND of bind "# KIND.faults: N", how
- *	many allocations failed, and "# KIND.binds_failed: N", how many of those
- *	made the bind fail.
+ * Out:	KTAP on standard output. For each KIND of bind "# KIND.points: N", how many
+ *	allocations a bind has that can fail, "# KIND.faults: N", how often one of
+ *	them did, and "# KIND.binds_failed: N", how often that made the bind fail.
  *
  * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and
  *	nothing was tested ("Bail out!" says which).
@@ -115,7 +115,7 @@ static void walk(struct kind *kind)
 {
 	static const char * const names[NR_FLAWS] = { "errno", "irqs", "port", "again", "walked" };
 	struct flaw flaws[NR_FLAWS] = { };
-	unsigned int faults = 0, binds_failed = 0, nth, i;
+	unsigned int points = 0, faults = 0, binds_failed = 0, nth, i;
 	bool hit = true;
 
 	for (nth = 1; hit && !flaws[WALKED].fault; nth++) {
@@ -131,12 +131,13 @@ static void walk(struct kind *kind)
 			else if (nth == MAX_FAULTS)
 				note(&flaws[WALKED], nth, "and no end");
 		}
+		points += hit;
 	}
 	if (!binds_failed)
 		note(&flaws[WALKED], nth, "and no bind has failed");
 
-	printf("# %s.faults: %u\n# %s.binds_failed: %u\n", kind->name, faults,
-	       kind->name, binds_failed);
+	printf("# %s.points: %u\n# %s.faults: %u\n# %s.binds_failed: %u\n", kind->name, points,
+	       kind->name, faults, kind->name, binds_failed);
 	for (i = 0; i < NR_FLAWS; i++) {
 		char name[64];
 
@@ -144,7 +145,8 @@ static void walk(struct kind *kind)
 		if (flaws[i].fault)
 			result(false, name, "fault %u: %s", flaws[i].fault, flaws[i].what);
 		else
-			result(true, name, "%u faults, %u failed binds", faults, binds_failed);
+			result(true, name, "%u points, %u faults, %u failed binds", points,
+			       faults, binds_failed);
 	}
 }
 

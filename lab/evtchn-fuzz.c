@@ -139,8 +139,9 @@ static int call(struct fuzzer *f, void *page)
 		return ioctl(f->fd, IOCTL_EVTCHN_RESET, NULL);
 	case 22:
 		/* Nothing can be bound any more then */
-		return draw(f, CALLS_EACH / 16) ? 0 :
-			ioctl(f->fd, IOCTL_EVTCHN_RESTRICT_DOMID, &restricted);
+		if (!draw(f, CALLS_EACH / 16))
+			return ioctl(f->fd, IOCTL_EVTCHN_RESTRICT_DOMID, &restricted);
+		/* fall through */
 	case 23 ... 25:
 		return ioctl(f->fd, requests[draw(f, 8)], bad_address(f, page));
 	case 26 ... 29:

@@ -137,14 +137,11 @@ static unsigned int digits(unsigned int n)
 static void test_gsi(void)
 {
 	const char *name = "gsi.is_irq", *p = boot_log();
-	unsigned int pirq, irq, gsi, nr = 0, wrong = 0;
+	unsigned int irq, gsi, nr = 0, wrong = 0;
 
-	while ((p = strstr(p, "--> pirq="))) {
-		if (sscanf(p, "--> pirq=%u -> irq=%u (gsi=%u)", &pirq, &irq, &gsi) == 3) {
-			nr++;
-			wrong += irq != gsi;
-		}
-		p++;
+	while ((p = next_gsi(p, &gsi, &irq))) {
+		nr++;
+		wrong += irq != gsi;
 	}
 	if (nr)
 		result(!wrong, name, "%u of %u GSIs have another IRQ number", wrong, nr);

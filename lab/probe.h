@@ -215,6 +215,18 @@ static inline unsigned int gsi_top(void)
 	return top;
 }
 
+/*
+ * The next GSI that has gone through an event channel by what the boot messages say from @p
+ * on, and its IRQ; from where to go on, or NULL if there is none
+ */
+static inline const char *next_gsi(const char *p, unsigned int *gsi, unsigned int *irq)
+{
+	while ((p = strstr(p, "--> pirq=")))
+		if (sscanf(p++, "--> pirq=%*u -> irq=%u (gsi=%u)", irq, gsi) == 2)
+			return p;
+	return NULL;
+}
+
 /* The first number that a dynamic IRQ may have */
 static inline unsigned int first_dynamic(void)
 {

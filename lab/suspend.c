@@ -8,7 +8,8 @@
  * the machine sleeps, and its clock wakes it.
  *
  * In:	CHANNELS, how many to bind; none without Xen. A kernel with
- *	CONFIG_PM_DEBUG, and CONFIG_RTC_DRV_CMOS. /proc, /sys and /dev must be mounted.
+ *	CONFIG_PM_DEBUG, and CONFIG_RTC_DRV_CMOS; a machine that has ACPI S3. /proc, /sys
+ *	and /dev must be mounted.
  *
  * Out:	KTAP on standard output.
  *
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
 	unsigned int nr_pairs = 0, irqs, cpus, i, j, asked;
 	bool xen = !access("/dev/xen/evtchn", F_OK);
 	struct pair *pairs;
+	char buf[64];
 	int fd = -1;
 
 	asked = asked_for(argc, argv, "CHANNELS") / 2;
@@ -35,6 +37,10 @@ int main(int argc, char **argv)
 	if (!pairs)
 		die("memory");
 	plan(3 * 6);
+	if (!strstr(slurp("/sys/power/mem_sleep", buf, sizeof(buf)), "[deep]")) {
+		errno = ENODEV;
+		die("ACPI S3");
+	}
 	if (xen) {
 		fd = open_evtchn();
 		while (nr_pairs < asked && bind_pair(fd, &pairs[nr_pairs]))

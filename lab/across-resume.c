@@ -103,13 +103,13 @@ static void go(unsigned int nth)
 	const char *way = ways[nth - 1];
 	unsigned int irqs, i, nr, gone = 0;
 	unsigned long percpu, percpu_after;
-	int fd, other, port, port_after;
+	int fd, spare, other, port, port_after;
 	struct pair pair;
 
 	irqs = settled_irqs();
 	fd = open_evtchn();
-	other = open_evtchn();
-	port = lowest_free_port(other);
+	spare = open_evtchn();
+	port = lowest_free_port(spare);
 	for (i = 0; i < nr_pairs; i++)
 		if (!bind_pair(fd, &pairs[i]))
 			die("pair of channels");
@@ -118,7 +118,7 @@ static void go(unsigned int nth)
 
 	/* The new domain's lowest one is another */
 	if (!same_domain)
-		port = lowest_free_port(other);
+		port = lowest_free_port(spare);
 	nr = below_range(&percpu_after);
 	test(!nr, way, "range", "%u dynamic IRQs below %u", nr, lowest);
 	test(percpu == percpu_after, way, "kernels_own", "the sum of their numbers was %lu, is %lu",
@@ -139,6 +139,7 @@ static void go(unsigned int nth)
 	}
 	/* Xen's first free port is one that this file had before */
 	test_new_pair(fd, &pair, way, "same_file");
+	other = open_evtchn();
 	test_new_pair(other, &pair, way, "new_file");
 	nr = below_range(&percpu_after);
 	test(!nr, way, "new_range", "%u dynamic IRQs below %u", nr, lowest);
@@ -152,6 +153,7 @@ static void go(unsigned int nth)
 	test(port_after == port, way, "ports", "the lowest free one was %d, is %d", port,
 	     port_after);
 	close(fd);
+	close(spare);
 }
 
 int main(int argc, char **argv)

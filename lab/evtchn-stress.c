@@ -115,7 +115,7 @@ static void __attribute__((noreturn)) work(void)
 	_exit(0);
 }
 
-/* Who looks, and who changes the machine, goes before those that work */
+/* Who looks, and who changes CPUs or cards, goes before those that work */
 static void go_first(void)
 {
 	errno = 0;
@@ -293,6 +293,7 @@ static void __attribute__((noreturn)) rebind_cards(const char *intx, const char 
 /* A number that is printed comes from an IRQ which may be freed at that moment */
 static void __attribute__((noreturn)) read_walks(void)
 {
+	go_first();
 	while (!counts->stop) {
 		FILE *stat = fopen("/proc/stat", "r"), *interrupts = fopen("/proc/interrupts", "r");
 		unsigned int irq, next = 0;
@@ -345,8 +346,10 @@ static void check_irqs(void)
 static void __attribute__((noreturn)) look_at_irqs(void)
 {
 	go_first();
-	while (!counts->stop)
+	while (!counts->stop) {
 		check_irqs();
+		usleep(10000);
+	}
 	_exit(0);
 }
 
@@ -477,7 +480,7 @@ int main(int argc, char **argv)
 	unsigned long asked = asked_for(argc, argv, "CHANNELS");
 	char intx[32], msi[32];
 	bool cards, same;
-	int fd, limit;
+	int fd, limit, status;
 
 	plan(17);
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
@@ -508,8 +511,9 @@ int main(int argc, char **argv)
 	start(look_at_irqs);
 	start(read_walks);
 	let_work(asked);
-	while (wait(NULL) > 0)
-		;
+	/* Who changed the machine, and who looked */
+	while (wait(&status) > 0)
+		counts->died += !!status;
 	printf("# settling\n");
 	bring_cpus_back(nr_cpus);
 

@@ -45,7 +45,7 @@ ok $? "lab/variations: something boots each row, in an environment that there is
 
 # The domain 0 of a guest of SIDE=debug is that of SIDE=patched
 for boot in guest-pv+debug dom0-pv+debug; do
-	make -n SIDE=debug ENV=$boot boot | grep -cx lab/kernel
+	env -u MAKEFLAGS make -n SIDE=debug ENV=$boot boot | grep -cx lab/kernel
 done > "$scratch/output" 2>&1
 [ "$(paste -s "$scratch/output")" = 2$'\t'1 ]
 ok $? "make boot SIDE=debug builds both kernels for a guest"

@@ -41,7 +41,7 @@ cat > "$scratch/bin/qemu-system-x86_64" <<'EOF'
 #!/bin/bash
 scratch=$(dirname "$0")/..
 echo booted >> "$scratch/booted"
-for _ in {1..50}; do
+for _ in {1..600}; do
 	[ "$(wc -l < "$scratch/booted")" = 1 ] && ! grep -q waiting "$scratch/output" || break
 	sleep 0.1
 done
@@ -77,13 +77,13 @@ two ASK= ASK= "$scratch/nothing" make OUT="$OUT" "$OUT/patched/logs/native.ktap"
 boots 1 0 && said "native: fail, booted by the other run"
 ok $? "make does not take a boot for done that is not"
 two ASK= ASK= "$OUT/patched/bzImage" lab/boot
-boots 2 1
+boots 2 1 && said waiting
 ok $? "a kernel that is built while the first boots is booted"
 two ASK= ASK=5 "$scratch/nothing" lab/boot
-boots 2 1
+boots 2 1 && said waiting
 ok $? "a boot with ASK= is booted, whatever the other was"
 two ASK=5 ASK= "$scratch/nothing" lab/boot
-boots 2 1
+boots 2 1 && said waiting
 ok $? "one with ASK= does not do for one without"
 
 # make goes on after a boot that fails, but not without one
@@ -95,7 +95,7 @@ fails_with 2 "QEMU failed, exit 1: no machine" "make ends where QEMU fails"
 # As tests/60-broken.t builds, while make does
 mkdir -p "$OUT/patched/src" "$scratch/broken/patched"
 ln -s "$OUT/patched/src" "$scratch/broken/patched/src"
-run flock "$OUT/patched/kernel.lock" env OUT="$scratch/broken" SIDE=patched timeout 2 lab/kernel
+run flock "$OUT/patched/kernel.lock" env OUT="$scratch/broken" SIDE=patched timeout 5 lab/kernel
 fails_with 124 "waiting for another run that holds .*/out/patched/kernel.lock" \
 	"two kernels in one source: one waits for the other"
 

@@ -460,11 +460,14 @@ static void report(unsigned int nr_cpus, const char *intx)
 		skip("stress.affinity", "one CPU");
 	}
 	if (intx) {
+		unsigned int irq = card_irq(intx);
+		int gsi = gsi_of(irq);
+
 		result(counts->cards && !counts->card_errors, "stress.cards",
 		       "bound %lu times, %lu errors", counts->cards, counts->card_errors);
-		result(gsi_of(card_irq(intx)) == (int)card_irq(intx) && !counts->gsi_moved,
-		       "stress.gsi_is_irq", "IRQ %u is GSI %d, and was %lu times another",
-		       card_irq(intx), gsi_of(card_irq(intx)), counts->gsi_moved);
+		result(gsi == (int)irq && !counts->gsi_moved, "stress.gsi_is_irq",
+		       "IRQ %u is GSI %d, and was %lu times another", irq, gsi,
+		       counts->gsi_moved);
 		result(!counts->msi_low, "stress.msis_above_the_gsis", "%lu below %u",
 		       counts->msi_low, lowest);
 	} else {

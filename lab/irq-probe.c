@@ -116,6 +116,68 @@ static unsigned int stat_columns(void)
 	return columns ? columns - 1 : 0;
 }
 
+/* How often each interrupt came, say the rows of /proc/interrupts */
+static void read_rows(unsigned long *counts)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	char *line = NULL;
+	size_t size = 0;
+
+	memset(counts, 0, MAX_IRQS * sizeof(*counts));
+	if (!f)
+		die("/proc/interrupts");
+	while (getline(&line, &size, f) > 0) {
+		char *p, *end;
+		unsigned long irq = strtoul(line, &p, 10), count;
+
+		if (*p != ':' || p == line || irq >= MAX_IRQS)
+			continue;
+		for (p++; count = strtoul(p, &end, 10), end != p && isspace(*end); p = end)
+			counts[irq] += count;
+	}
+	free(line);
+	fclose(f);
+}
+
+/*
+ * Column n of the intr line of /proc/stat is about interrupt n: it has counted what the
+ * row has, or a little more, and nothing where there is no row.
+ */
+static void test_columns(void)
+{
+	static unsigned long before[MAX_IRQS], columns[MAX_IRQS], after[MAX_IRQS];
+	unsigned int nr = 0, counted = 0, wrong = 0, first = 0, irq;
+	FILE *f = fopen("/proc/stat", "r");
+	char *line = NULL, *p, *end;
+	size_t size = 0;
+
+	if (!f)
+		die("/proc/stat");
+	read_rows(before);
+	while (getline(&line, &size, f) > 0 && strncmp(line, "intr ", 5))
+		;
+	read_rows(after);
+	/* The first number is the sum */
+	strtoul(line + 5, &p, 10);
+	for (; nr < MAX_IRQS; p = end, nr++) {
+		columns[nr] = strtoul(p, &end, 10);
+		if (end == p)
+			break;
+	}
+	for (irq = 0; irq < MAX_IRQS; irq++) {
+		counted += !!columns[irq];
+		if (columns[irq] >= before[irq] && columns[irq] <= after[irq])
+			continue;
+		if (!wrong++)
+			first = irq;
+	}
+	result(counted && !wrong, "proc.stat_columns",
+	       "%u of %u columns are not 0; %u are not what the rows are, first %u: %lu, row %lu",
+	       counted, nr, wrong, first, columns[first], after[first]);
+	free(line);
+	fclose(f);
+}
+
 /* The width of the first column of /proc/interrupts: its header has 8 more */
 static unsigned int interrupts_width(void)
 {
@@ -194,6 +256,7 @@ static void test_channels(unsigned int asked)
 	       "column of %u for IRQ %u", interrupts_width(), peak.last);
 	result(last_port && deliver(fd, last_port), "event.delivered",
 	       "port %u, IRQs up to %u", last_port, peak.highest);
+	test_columns();
 	close(fd);
 
 	/* The IRQs are freed after a grace period: wait until no more go away */
@@ -222,7 +285,7 @@ int main(int argc, char **argv)
 	xen = !strcmp(slurp("/sys/hypervisor/type", type, sizeof(type)), "xen");
 	if (xen)
 		slurp("/sys/hypervisor/guest_type", type, sizeof(type));
-	plan(xen ? 13 : 3);
+	plan(xen ? 14 : 4);
 
 	top = gsi_top();
 	nr_irqs = logged(" nr_irqs: ", 0);
@@ -239,5 +302,7 @@ int main(int argc, char **argv)
 
 	if (xen)
 		test_channels(asked);
+	else
+		test_columns();
 	return summary();
 }

@@ -46,16 +46,20 @@ static int bind_virq(void)
 	return bind_virq_to_irqhandler(VIRQ_XENOPROF, 1, ignore, 0, KBUILD_MODNAME, &cookie);
 }
 
-/* Take ports until the next one is the first of a page, and return that one */
-static int next_page(void)
+/*
+ * Take ports until the next one is the first of a page of which none has been @bound, and
+ * return that one
+ */
+static int next_page(bool bound)
 {
 	int port;
 
 	while ((port = take_port()) >= 0 && port < MAX_PORTS) {
-		if (port && port % PORTS_A_PAGE == 0) {
+		if (!bound && port % PORTS_A_PAGE == 0) {
 			give_port(port);
 			return port;
 		}
+		bound = false;
 		__set_bit(port, taken);
 	}
 	if (port >= 0)
@@ -63,16 +67,23 @@ static int next_page(void)
 	return -ENOSPC;
 }
 
+static const char *name(const char *kind, const char *what)
+{
+	static char buf[32];
+
+	snprintf(buf, sizeof(buf), "%s.%s", kind, what);
+	return buf;
+}
+
 static void walk(const char *kind, int (*bind)(void))
 {
 	unsigned int errors = 0, tolerated = 0, wrong = 0, irqs_left = 0, ports_left = 0, nth;
 	unsigned int irqs = count_irqs();
-	int irq = -ENOSPC, port, after;
+	int irq = 0, port, after;
 	bool hit = true;
-	char name[32];
 
 	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
-		port = next_page();
+		port = next_page(irq >= 0);
 		if (port < 0)
 			break;
 		arm_fault(nth, false);
@@ -93,15 +104,13 @@ static void walk(const char *kind, int (*bind)(void))
 		ports_left += after != port;
 	}
 
-#define report(ok, what, fmt, ...) do {					\
-	snprintf(name, sizeof(name), "%s.%s", kind, what);		\
-	result(ok, name, fmt, ##__VA_ARGS__);				\
-} while (0)
-	report(!hit && irq >= 0, "ends", "after %u faults: %d", nth - 1, irq);
-	report(errors, "hits", "%u allocations fail a bind, %u do not", errors, tolerated);
-	report(!wrong, "is_an_error", "%u are not -ENOMEM", wrong);
-	report(!irqs_left, "leaves_no_irq", "%u do", irqs_left);
-	report(!ports_left, "leaves_no_port", "%u do", ports_left);
+	result(!hit && irq >= 0, name(kind, "ends"), "after %u faults: port %d, IRQ %d",
+	       nth - 1, port, irq);
+	result(errors, name(kind, "hits"), "%u allocations fail a bind, %u do not", errors,
+	       tolerated);
+	result(!wrong, name(kind, "is_an_error"), "%u are not -ENOMEM", wrong);
+	result(!irqs_left, name(kind, "leaves_no_irq"), "%u do", irqs_left);
+	result(!ports_left, name(kind, "leaves_no_port"), "%u do", ports_left);
 }
 
 static int __init kernel_binds_init(void)

@@ -13,7 +13,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/vmstat.h>
+#include <linux/mm.h>
 
 #include "gsi.h"
 

@@ -69,8 +69,8 @@ static void by_a_user(void)
 
 static int __init bind_twice_init(void)
 {
-	by_a_user();
 	by_the_kernel();
+	by_a_user();
 	pr_info("1..%u\n", test_nr);
 
 	return 0;

@@ -27,7 +27,7 @@
 #include "port.h"
 
 #define PORTS_A_PAGE	1024
-#define MAX_PORTS	(64 * PORTS_A_PAGE)
+#define MAX_PORTS	(96 * PORTS_A_PAGE)
 #define MAX_FAULTS	100
 
 static struct xenbus_device remote = { .otherend_id = DOMID_SELF };
@@ -46,20 +46,18 @@ static int bind_virq(void)
 	return bind_virq_to_irqhandler(VIRQ_XENOPROF, 1, ignore, 0, KBUILD_MODNAME, &cookie);
 }
 
-/*
- * Take ports until the next one is the first of a page of which none has been @bound, and
- * return that one
- */
-static int next_page(bool bound)
+/* Take at least one port, until the next one is the first of a page, and return that one */
+static int next_page(void)
 {
+	bool first = true;
 	int port;
 
 	while ((port = take_port()) >= 0 && port < MAX_PORTS) {
-		if (!bound && port % PORTS_A_PAGE == 0) {
+		if (!first && port % PORTS_A_PAGE == 0) {
 			give_port(port);
 			return port;
 		}
-		bound = false;
+		first = false;
 		__set_bit(port, taken);
 	}
 	if (port >= 0)
@@ -79,11 +77,11 @@ static void walk(const char *kind, int (*bind)(void))
 {
 	unsigned int errors = 0, tolerated = 0, wrong = 0, irqs_left = 0, ports_left = 0, nth;
 	unsigned int irqs = count_irqs();
-	int irq = 0, port, after;
+	int irq, port, after;
 	bool hit = true;
 
 	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
-		port = next_page(irq >= 0);
+		port = next_page();
 		if (port < 0)
 			break;
 		arm_fault(nth, false);

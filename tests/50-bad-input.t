@@ -130,7 +130,7 @@ said "no verdict" && [ "$(cat "$OUT/patched/logs/native.verdict")" = error ]
 ok $? "no verdict is an error"
 run env ENV=guest-pv SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
 fails_with 3 "guest-pv: a splat: \(guest\).*Kernel panic" "a guest that panics"
-run env ENV=native SIDE=patched XEN=/dev/null LIMIT=10 KARGS=panic=oops lab/boot
+run env ENV=native SIDE=patched XEN=/dev/null LIMIT=60 KARGS=panic=oops lab/boot
 [ $rc = 0 ]
 ok $? "no Xen, no use for XEN="
 run env ENV=dom0-pv SIDE=patched XEN=/bin/true LIMIT=10 lab/boot

@@ -198,7 +198,7 @@ server.serve_forever()
 EOF
 python3 "$scratch/mirror.py" "$cache/apt/$BASE/lists" "$cache/src/$tarball" "$scratch/port" 2> "$scratch/mirror.log" &
 server=$!
-for _ in $(seq 50); do
+for _ in $(seq 600); do
 	[ ! -e "$scratch/port" ] || break
 	sleep 0.1
 done

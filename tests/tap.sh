@@ -49,7 +49,7 @@ qemus()
 
 wait_for_qemu()
 {
-	for _ in $(seq 50); do
+	for _ in $(seq 300); do
 		sleep 0.2
 		qemus | grep . && break
 	done

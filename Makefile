@@ -40,7 +40,7 @@ test: export TIER = test
 test-all: export TIER = all
 test test-all: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
-	prove --timer -j2 tests/
+	prove --timer tests/
 
 stress: ## debug kernels, fault injection, stress, save and restore, of all BASES
 stress: export TIER = stress

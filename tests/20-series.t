@@ -16,7 +16,7 @@ for base in "${bases[@]}"; do
 	use "$base"
 	real=$OUT OUT=$scratch/$base
 	tree=$OUT/tree
-	sparse "$real/tree" "$tree" /tools/testing/selftests/
+	sparse "$real/tree" "$tree" /kernel/irq/ /tools/testing/selftests/
 	git -C "$tree" checkout -q -B series "$(git -C "$real/tree" rev-parse series)"
 	cp "$real"/tree/.git/lab-* "$tree/.git/"
 	[ ! -f "$real/source" ] || cp "$real/source" "$OUT/"

@@ -18,7 +18,7 @@
 #include "gsi.h"
 
 /* An irq_info is larger than LOST bytes; half of what that makes is no noise any more */
-#define TRIES		2000
+#define TRIES		1000
 #define LOST		128
 
 static unsigned long slab_pages(void)

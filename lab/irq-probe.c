@@ -96,24 +96,33 @@ static void survey(struct irq_survey *s)
 	closedir(dir);
 }
 
-/* The number of interrupts that the intr line of /proc/stat has columns for */
-static unsigned int stat_columns(void)
+/* The intr line of /proc/stat; its first number is the sum. The caller frees it. */
+static char *intr_line(void)
 {
 	FILE *f = fopen("/proc/stat", "r");
-	unsigned int columns = 0;
-	char *line = NULL, *p;
+	char *line = NULL;
 	size_t size = 0;
 
 	if (!f)
 		die("/proc/stat");
-	while (getline(&line, &size, f) > 0)
-		if (!strncmp(line, "intr ", 5))
-			for (p = line; *p; p++)
-				columns += *p == ' ';
-	free(line);
+	do {
+		if (getline(&line, &size, f) < 0)
+			die("the intr line of /proc/stat");
+	} while (strncmp(line, "intr ", 5));
 	fclose(f);
-	/* The first number is the sum */
-	return columns ? columns - 1 : 0;
+	return line;
+}
+
+/* The number of interrupts that it has columns for */
+static unsigned int stat_columns(void)
+{
+	char *line = intr_line(), *p;
+	unsigned int spaces = 0;
+
+	for (p = line; *p; p++)
+		spaces += *p == ' ';
+	free(line);
+	return spaces - 1;
 }
 
 #define NO_ROW		(~0UL)
@@ -150,20 +159,12 @@ static void test_columns(void)
 {
 	static unsigned long before[MAX_IRQS], columns[MAX_IRQS], after[MAX_IRQS];
 	unsigned int nr = 0, counted = 0, wrong = 0, first = 0, irq;
-	FILE *f = fopen("/proc/stat", "r");
-	char *line = NULL, *p, *end;
-	size_t size = 0;
+	char *line, *p, *end;
 
-	if (!f)
-		die("/proc/stat");
 	read_rows(before);
-	do {
-		if (getline(&line, &size, f) < 0)
-			die("the intr line of /proc/stat");
-	} while (strncmp(line, "intr ", 5));
+	line = intr_line();
 	read_rows(after);
-	/* The first number is the sum */
-	strtoul(line + 5, &p, 10);
+	strtoul(line + strlen("intr "), &p, 10);
 	for (; nr < MAX_IRQS; p = end, nr++) {
 		columns[nr] = strtoul(p, &end, 10);
 		if (end == p)
@@ -182,7 +183,6 @@ static void test_columns(void)
 	       "of %u, %u rows are not 0; %u columns are not what they are, first %u: %lu, row %lu",
 	       nr, counted, wrong, first, columns[first], after[first]);
 	free(line);
-	fclose(f);
 }
 
 /* The width of the first column of /proc/interrupts: its header has 8 more */

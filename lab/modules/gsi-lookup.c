@@ -17,17 +17,10 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/completion.h>
-#include <linux/interrupt.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
 
-#include <xen/events.h>
-#include <xen/interface/event_channel.h>
-#include <xen/interface/xen.h>
-
-#include <asm/xen/hypercall.h>
-
-#include "ktap.h"
+#include "port.h"
 
 #define NO_GSI		99999
 #define LOOK_UPS	5000000
@@ -50,29 +43,17 @@ static int look_up(void *unused)
 	return 0;
 }
 
-static irqreturn_t ignore(int irq, void *data)
-{
-	return IRQ_HANDLED;
-}
-
 /* The IRQ of a new port, or an error */
 static int bind(int *cookie)
 {
-	struct evtchn_alloc_unbound alloc = {
-		.dom = DOMID_SELF,
-		.remote_dom = DOMID_SELF,
-	};
-	struct evtchn_close close;
-	int rc = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
+	int port = take_port(), irq;
 
-	if (rc)
-		return rc;
-	rc = bind_evtchn_to_irqhandler(alloc.port, ignore, 0, KBUILD_MODNAME, cookie);
-	if (rc < 0) {
-		close.port = alloc.port;
-		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
-	}
-	return rc;
+	if (port < 0)
+		return port;
+	irq = bind_evtchn_to_irqhandler(port, ignore, 0, KBUILD_MODNAME, cookie);
+	if (irq < 0)
+		give_port(port);
+	return irq;
 }
 
 static int __init gsi_lookup_init(void)

@@ -8,7 +8,6 @@
 
 #include <linux/acpi.h>
 #include <linux/delay.h>
-#include <linux/interrupt.h>
 #include <linux/irq.h>
 
 #include <xen/events.h>
@@ -48,7 +47,7 @@ static int unmap_pirq(int pirq)
 	return HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap);
 }
 
-static irqreturn_t ignore(int irq, void *data)
+static irqreturn_t not_mine(int irq, void *data)
 {
 	return IRQ_NONE;
 }
@@ -58,7 +57,7 @@ static int unbind(unsigned int nr)
 {
 	static int cookie;
 	int pirq = xen_pirq_from_irq(nr);
-	int rc = request_irq(nr, ignore, IRQF_SHARED, KBUILD_MODNAME, &cookie);
+	int rc = request_irq(nr, not_mine, IRQF_SHARED, KBUILD_MODNAME, &cookie);
 
 	if (rc)
 		return rc;

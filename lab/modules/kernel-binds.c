@@ -77,7 +77,7 @@ static void walk(const char *kind, int (*bind)(void))
 {
 	unsigned int errors = 0, tolerated = 0, wrong = 0, irqs_left = 0, ports_left = 0, nth;
 	unsigned int irqs = count_irqs();
-	int irq = -ENOSPC, port, after;
+	int irq = -ENOSPC, port, ms;
 	bool hit = true;
 
 	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
@@ -99,7 +99,7 @@ static void walk(const char *kind, int (*bind)(void))
 			irqs = count_irqs();
 		}
 		/* Until its event is consumed, Xen does not give a port out again */
-		for (after = 0; after < SETTLE_MS && lowest_free_port() != port; after += 20)
+		for (ms = 0; ms < SETTLE_MS && lowest_free_port() != port; ms += 20)
 			msleep(20);
 		ports_left += lowest_free_port() != port;
 	}

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What all modules have in common: KTAP in the kernel's log.
+ * What all modules have in common: KTAP in the kernel's log, and a handler for an
+ * interrupt that is only there to be there.
  */
 #ifndef LAB_KTAP_H
 #define LAB_KTAP_H
 
+#include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/printk.h>
 
@@ -20,6 +22,11 @@ static __printf(3, 4) void result(bool ok, const char *name, const char *fmt, ..
 	pr_info("%s %u %s\n", ok ? "ok" : "not ok", ++test_nr, name);
 	pr_info("# %pV\n", &detail);
 	va_end(args);
+}
+
+static inline irqreturn_t ignore(int irq, void *data)
+{
+	return IRQ_HANDLED;
 }
 
 #endif

@@ -22,11 +22,6 @@
 
 #define FIRST_IRQ	1
 
-static irqreturn_t ignore(int irq, void *data)
-{
-	return IRQ_HANDLED;
-}
-
 /* The first 20 bytes of /proc/interrupts */
 static void first_line(char *buf, size_t size)
 {

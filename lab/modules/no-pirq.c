@@ -10,8 +10,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/interrupt.h>
-
 #include <xen/events.h>
 #include <xen/interface/xen.h>
 
@@ -19,11 +17,6 @@
 
 /* No machine of the lab has this many IRQs */
 #define UNUSED_IRQ	99999
-
-static irqreturn_t ignore(int irq, void *data)
-{
-	return IRQ_HANDLED;
-}
 
 static int __init no_pirq_init(void)
 {

@@ -7,7 +7,6 @@
 #define LAB_PORT_H
 
 #include <linux/delay.h>
-#include <linux/interrupt.h>
 #include <linux/irq.h>
 
 #include <xen/events.h>
@@ -22,13 +21,8 @@
 #define MAX_IRQS	4096
 #define SETTLE_MS	5000
 
-static irqreturn_t ignore(int irq, void *data)
-{
-	return IRQ_HANDLED;
-}
-
 /* A port of which Linux knows nothing, or an error; the lowest one that is free */
-static int take_port(void)
+static inline int take_port(void)
 {
 	struct evtchn_alloc_unbound unbound = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
 	int rc = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &unbound);
@@ -36,14 +30,14 @@ static int take_port(void)
 	return rc ? rc : unbound.port;
 }
 
-static void give_port(evtchn_port_t port)
+static inline void give_port(evtchn_port_t port)
 {
 	struct evtchn_close close = { .port = port };
 
 	HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
 }
 
-static int lowest_free_port(void)
+static inline int lowest_free_port(void)
 {
 	int port = take_port();
 
@@ -52,7 +46,7 @@ static int lowest_free_port(void)
 	return port;
 }
 
-static unsigned int count_irqs(void)
+static inline unsigned int count_irqs(void)
 {
 	unsigned int irq, nr = 0;
 
@@ -62,7 +56,7 @@ static unsigned int count_irqs(void)
 }
 
 /* An IRQ goes away after a grace period */
-static bool irqs_become(unsigned int nr)
+static inline bool irqs_become(unsigned int nr)
 {
 	unsigned int ms;
 

@@ -5,10 +5,9 @@
  *
  * usage: insmod kernel-binds.ko
  *
- * A port of a remote domain (of this one, here) and a VIRQ of CPU 1. Linux and Xen have a
- * page each for the channels from a multiple of 1,024 on, which the first one of them
- * allocates. So before each bind ports are taken until the next one is such a multiple:
- * these allocations fail, too, then.
+ * A port of a remote domain (of this one, here) and a VIRQ of CPU 1. Each bind gets the
+ * first port of a page of the table of ports, so that the allocation of that page is one
+ * of those that fail.
  *
  * In:	the kernel has CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, as lab/init sets them up.
  *	Two CPUs.
@@ -23,17 +22,12 @@
 
 #include <xen/xenbus.h>
 
-#include "fault.h"
-#include "port.h"
-
-#define PORTS_A_PAGE	1024
-#define MAX_PORTS	(96 * PORTS_A_PAGE)
-#define MAX_FAULTS	100
+#include "walk.h"
 
 static struct xenbus_device remote = { .otherend_id = DOMID_SELF };
 static int remote_port, cookie;
 
-static unsigned long taken[BITS_TO_LONGS(MAX_PORTS)];
+static DECLARE_BITMAP(taken, MAX_PORTS);
 
 static int bind_interdomain(void)
 {
@@ -46,77 +40,27 @@ static int bind_virq(void)
 	return bind_virq_to_irqhandler(VIRQ_XENOPROF, 1, ignore, 0, KBUILD_MODNAME, &cookie);
 }
 
-/* Take at least one port, until the next one is the first of a page, and return that one */
-static int next_page(void)
+static void walk_binds(const char *kind, int (*bind)(void))
 {
-	bool first = true;
-	int port;
+	struct walk walk = { .kind = kind };
 
-	while ((port = take_port()) >= 0 && port < MAX_PORTS) {
-		if (!first && port % PORTS_A_PAGE == 0) {
-			give_port(port);
-			return port;
-		}
-		first = false;
-		__set_bit(port, taken);
-	}
-	if (port >= 0)
-		give_port(port);
-	return -ENOSPC;
-}
+	while (next_fault(&walk)) {
+		int port = next_page(taken), irq;
 
-static const char *name(const char *kind, const char *what)
-{
-	static char buf[32];
-
-	snprintf(buf, sizeof(buf), "%s.%s", kind, what);
-	return buf;
-}
-
-static void walk(const char *kind, int (*bind)(void))
-{
-	unsigned int errors = 0, tolerated = 0, wrong = 0, irqs_left = 0, ports_left = 0, nth;
-	unsigned int irqs = count_irqs();
-	int irq = -ENOSPC, port, ms;
-	bool hit = true;
-
-	for (nth = 1; hit && nth < MAX_FAULTS; nth++) {
-		port = next_page();
 		if (port < 0)
 			break;
-		arm_fault(nth, false);
+		arm_fault(walk.nth, false);
 		irq = bind();
-		hit = disarm_fault();
-		if (irq >= 0) {
-			tolerated += hit;
+		count_fault(&walk, irq);
+		if (irq >= 0)
 			unbind_from_irqhandler(irq, &cookie);
-		} else {
-			errors++;
-			wrong += irq != -ENOMEM;
-		}
-		if (!irqs_become(irqs)) {
-			irqs_left++;
-			irqs = count_irqs();
-		}
-		/* Until its event is consumed, Xen does not give a port out again */
-		for (ms = 0; ms < SETTLE_MS && lowest_free_port() != port; ms += 20)
-			msleep(20);
-		ports_left += lowest_free_port() != port;
+		count_left(&walk, port);
 	}
-
-	result(!hit && irq >= 0, name(kind, "ends"), "after %u faults: port %d, IRQ %d",
-	       nth - 2, port, irq);
-	result(errors, name(kind, "hits"), "%u allocations fail a bind, %u do not", errors,
-	       tolerated);
-	result(!wrong, name(kind, "is_an_error"), "%u are not -ENOMEM", wrong);
-	result(!irqs_left, name(kind, "leaves_no_irq"), "%u do", irqs_left);
-	result(!ports_left, name(kind, "leaves_no_port"), "%u do", ports_left);
+	report_walk(&walk);
 }
 
 static int __init kernel_binds_init(void)
 {
-	unsigned int port;
-
 	if (!cpu_online(1)) {
 		pr_info("Bail out! there is no CPU 1\n");
 		return 0;
@@ -126,12 +70,11 @@ static int __init kernel_binds_init(void)
 		pr_info("Bail out! there is no port\n");
 		return 0;
 	}
-	walk("interdomain", bind_interdomain);
-	walk("virq", bind_virq);
+	walk_binds("interdomain", bind_interdomain);
+	walk_binds("virq", bind_virq);
 	pr_info("1..%u\n", test_nr);
 
-	for_each_set_bit(port, taken, MAX_PORTS)
-		give_port(port);
+	give_ports(taken);
 	give_port(remote_port);
 	return 0;
 }

@@ -21,6 +21,10 @@
 #define MAX_IRQS	4096
 #define SETTLE_MS	5000
 
+/* Linux and Xen have a page each for so many ports, which the first one of them allocates */
+#define PORTS_A_PAGE	1024
+#define MAX_PORTS	(96 * PORTS_A_PAGE)
+
 /* A port of which Linux knows nothing, or an error; the lowest one that is free */
 static inline int take_port(void)
 {
@@ -44,6 +48,46 @@ static inline int lowest_free_port(void)
 	if (port >= 0)
 		give_port(port);
 	return port;
+}
+
+/* Until its event is consumed, Xen does not give a port out again */
+static inline bool port_becomes_free(int port)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < SETTLE_MS && lowest_free_port() != port; ms += 20)
+		msleep(20);
+	return lowest_free_port() == port;
+}
+
+/*
+ * Take at least one port, until the next one is the first of a page, and return that one;
+ * @taken has MAX_PORTS bits
+ */
+static inline int next_page(unsigned long *taken)
+{
+	bool first = true;
+	int port;
+
+	while ((port = take_port()) >= 0 && port < MAX_PORTS) {
+		if (!first && port % PORTS_A_PAGE == 0) {
+			give_port(port);
+			return port;
+		}
+		first = false;
+		__set_bit(port, taken);
+	}
+	if (port >= 0)
+		give_port(port);
+	return -ENOSPC;
+}
+
+static inline void give_ports(const unsigned long *taken)
+{
+	unsigned int port;
+
+	for_each_set_bit(port, taken, MAX_PORTS)
+		give_port(port);
 }
 
 static inline unsigned int count_irqs(void)

@@ -28,12 +28,14 @@
 /* The pirq that Xen gives to the next MSI of @card, or an error */
 static int next_pirq(struct pci_dev *card)
 {
+	unsigned int irqs = count_irqs();
 	int pirq, rc = pci_alloc_irq_vectors(card, 1, 1, PCI_IRQ_MSI);
 
 	if (rc < 0)
 		return rc;
 	pirq = xen_pirq_from_irq(pci_irq_vector(card, 0));
 	pci_free_irq_vectors(card);
+	irqs_become(irqs);
 	return pirq;
 }
 
@@ -93,6 +95,8 @@ static int __init msi_shortage_init(void)
 		return 0;
 	}
 	device_release_driver(&card->dev);
+	/* The IRQs of the driver go away, too */
+	msleep(SETTLE_MS);
 	rc = pci_enable_device(card);
 	if (rc) {
 		pr_info("Bail out! cannot enable the e1000e: %d\n", rc);

@@ -81,15 +81,13 @@ int main(int argc, char **argv)
 			no_port = port == offline_port;
 		} else {
 			timer = has_timer();
+			if (hit && timer) {
+				take_offline();
+				no_irq = irqs_become(offline_irqs);
+			}
 		}
 		if (!hit || !right_errno || !no_irq || !no_port || !timer)
 			break;
-		if (!err) {
-			take_offline();
-			no_irq = irqs_become(offline_irqs);
-			if (!no_irq)
-				break;
-		}
 		if (nth % 10 == 0)
 			fprintf(stderr, "cpu-faults: fault %u, %u refused\n", nth, refused);
 	}

@@ -10,8 +10,9 @@
  * The walk ends with the first fault that goes wrong.
  *
  * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB and
- *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. Two CPUs. /proc, /sys and /dev must
- *	be mounted. Nobody else may bind ports.
+ *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. Two CPUs, the second one with
+ *	isolcpus=1: if it has no timer, what was running there would be waited for for
+ *	ever. /proc, /sys and /dev must be mounted. Nobody else may bind ports.
  *
  * Out:	KTAP on standard output. "# faults: N", how many allocations failed.
  *

@@ -24,6 +24,8 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 
 SIDES := kasan kcsan debug patched base
 ROOTFS := build/xen/guest.cpio.gz
+# Two at a time, but one at a time of those that boot machines
+PROVE_RULES := --rules='seq=tests/{50,60,90}*.t' --rules='par=**'
 BOOTS = $(foreach side,$(SIDE),$(patsubst %,$(OUT)/$(side)/logs/%.ktap,$(shell BASE=$(BASE) lab/boots $(side) $(TIER))))
 
 .PHONY: all test test-all stress tested bench scale help deps fetch tree absorb series send package kernel rootfs \
@@ -40,7 +42,7 @@ test: export TIER = test
 test-all: export TIER = all
 test test-all: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
-	prove --timer tests/
+	prove --timer -j2 $(PROVE_RULES) tests/
 
 stress: ## debug kernels, fault injection, stress, save and restore, of all BASES
 stress: export TIER = stress

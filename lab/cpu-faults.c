@@ -7,7 +7,8 @@
  * CPU 1 is taken offline, and is to come online again with the first, second, third...
  * allocation of that failing, until none is left that could. It may do without; then
  * it must have its timer. Or it must stay offline, with all that it had got given back.
- * The walk ends with the first fault that goes wrong.
+ * The walk ends with the first fault that goes wrong. With a CPU that has no timer, a
+ * machine may not end after that, and stands still until the limit of its row.
  *
  * In:	CHANNELS has no meaning here. The kernel has CONFIG_FAILSLAB and
  *	CONFIG_FAIL_PAGE_ALLOC, with ignore-gfp-wait off. Two CPUs, the second one with

@@ -22,7 +22,6 @@
  */
 #include "probe.h"
 
-#define CPU1_ONLINE	"/sys/devices/system/cpu/cpu1/online"
 #define CPU1_TIMER	"timer1"
 
 #define MAX_FAULTS	1000
@@ -43,16 +42,6 @@ static bool has_timer(void)
 	return found;
 }
 
-static void take_offline(void)
-{
-	int err = put(CPU1_ONLINE, "0");
-
-	if (err) {
-		errno = err;
-		die(CPU1_ONLINE);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	unsigned int offline_irqs, nth, refused = 0;
@@ -66,7 +55,7 @@ int main(int argc, char **argv)
 	if (online < 0)
 		die(CPU1_ONLINE);
 
-	take_offline();
+	take_cpu1_offline();
 	offline_irqs = settled_irqs();
 	offline_port = lowest_free_port(fd);
 
@@ -84,7 +73,7 @@ int main(int argc, char **argv)
 		} else {
 			timer = has_timer();
 			if (hit && timer) {
-				take_offline();
+				take_cpu1_offline();
 				no_irq = irqs_become(offline_irqs);
 			}
 		}

@@ -26,8 +26,6 @@
 
 #include "probe.h"
 
-#define CPU1_ONLINE		"/sys/devices/system/cpu/cpu1/online"
-
 /* More than any domain binds for one CPU */
 #define MAX_NEEDED		32
 #define ALIVE_SECONDS		60
@@ -198,11 +196,7 @@ int main(int argc, char **argv)
 		die("membarrier");
 
 	start_irqs = settled_irqs();
-	err = put(CPU1_ONLINE, "0");
-	if (err) {
-		errno = err;
-		die(CPU1_ONLINE);
-	}
+	take_cpu1_offline();
 	offline_irqs = settled_irqs();
 
 	err = fill(limit);

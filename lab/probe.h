@@ -36,6 +36,8 @@ typedef uint16_t domid_t;
 
 #define NR_IRQS_LEGACY		16
 
+#define CPU1_ONLINE		"/sys/devices/system/cpu/cpu1/online"
+
 #define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
 
 static unsigned int test_nr, failed;
@@ -117,6 +119,16 @@ static inline int put(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+static inline void take_cpu1_offline(void)
+{
+	int err = put(CPU1_ONLINE, "0");
+
+	if (err) {
+		errno = err;
+		die(CPU1_ONLINE);
+	}
 }
 
 /* What /proc/meminfo says about @key, in kB */

@@ -24,6 +24,7 @@
 #define CYCLES_OF_MANY		2
 /* What the second half may leave: slabs and per-CPU chunks that are not full take some */
 #define LOST_KB			256
+#define QUIET_SECONDS		10
 /* What the kernel and the toolstack may have more for other reasons */
 #define MORE_THREADS		16
 
@@ -31,6 +32,26 @@
 static unsigned long kernel_kb(void)
 {
 	return meminfo_kb("Slab") + meminfo_kb("Percpu") + meminfo_kb("VmallocUsed");
+}
+
+/*
+ * The least of it, once there was no less for QUIET_SECONDS. What is freed comes back late:
+ * kfree_rcu() collects for 5 seconds, and the debug kernels free their own records of objects
+ * later still.
+ */
+static unsigned long settled_kb(void)
+{
+	unsigned long least = kernel_kb(), now;
+	unsigned int i, quiet = 0;
+
+	for (i = 0; i < SETTLE_SECONDS && quiet < QUIET_SECONDS; i++) {
+		sleep(1);
+		now = kernel_kb();
+		quiet = now < least ? 0 : quiet + 1;
+		if (!quiet)
+			least = now;
+	}
+	return least;
 }
 
 /* All threads of the machine, those of the kernel, too */
@@ -100,16 +121,13 @@ int main(int argc, char **argv)
 
 		/* What once stays is not waited for again */
 		irqs_left += irqs_left || !irqs_become(irqs);
-		if (cycle == cycles / 2 - 1) {
-			settled_irqs();
-			memory = kernel_kb();
-		}
+		if (cycle == cycles / 2 - 1)
+			memory = settled_kb();
 		if ((cycle + 1) % 10 == 0 || cycles < 10)
 			fprintf(stderr, "exhaust: %u of %u cycles, %u channels, %lu kB\n",
 				cycle + 1, cycles, nr, kernel_kb());
 	}
-	settled_irqs();
-	lost = kernel_kb() - memory;
+	lost = settled_kb() - memory;
 	threads_after = count_threads();
 	port_after = lowest_free_port(other);
 

@@ -22,7 +22,7 @@ TREE := $(if $(LINUX),-$(notdir $(abspath $(LINUX))))
 OUT := $(CURDIR)/build/$(BASE)$(TREE)
 export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR RFC SEND REALLY
 
-SIDES := kasan kcsan debug patched base
+SIDES := kasan kcsan debug base patched
 ROOTFS := build/xen/guest.cpio.gz
 # Two at a time: one of those that boot machines, one of the others
 PROVE_RULES := --rules='seq=tests/{50,60,90}*.t' --rules='seq=**'
@@ -51,7 +51,7 @@ stress: deps
 	prove --timer tests/30-boots.t
 
 # Every kernel built and booted that TIER has of BASE. Those of the slow kernels come first,
-# or one would be left at the end.
+# and of the base side, which can stand still until its limit, or one would be left at the end.
 tested:
 	for side in $(SIDES); do \
 		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel; done

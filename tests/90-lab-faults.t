@@ -16,10 +16,19 @@ server='' full=$scratch/full
 mkdir "$full"
 trap '[ -z "$server" ] || kill $server; umount "$full" 2> /dev/null; rm -rf "$scratch"' EXIT
 
+# wait_for_linux OUT: until it is booting there
+wait_for_linux()
+{
+	until grep -aqs 'Linux version' "$1/patched/logs/native.log" || ! kill -0 $boot 2> /dev/null; do
+		sleep 0.1
+	done
+}
+
 # QEMU
 env ENV=native SIDE=patched KARGS=lab.shell lab/boot > "$scratch/output" 2>&1 &
 boot=$!
 qemu=$(wait_for_qemu)
+wait_for_linux "$OUT"
 kill -KILL "$qemu"
 rc=0
 wait $boot || rc=$?
@@ -99,6 +108,13 @@ run flock "$OUT/patched/kernel.lock" env OUT="$scratch/broken" SIDE=patched time
 fails_with 124 "waiting for another run that holds .*/out/patched/kernel.lock" \
 	"two kernels in one source: one waits for the other"
 
+env OUT="$real" make > "$scratch/first" 2>&1 &
+first=$!
+run env OUT="$real" make
+wait $first && [ $rc = 0 ] && diff <(grep -v : "$scratch/first") <(grep -v : "$scratch/output") > "$scratch/diff" &&
+	said '^dom0-pv .*pass'
+ok $? "two make at once: both end well, with the same table"
+
 upstream=$scratch/linux
 sparse "$real/tree" "$upstream" /Kbuild /Makefile
 git -C "$upstream" checkout -q upstream
@@ -151,6 +167,20 @@ if mount -t tmpfs -o size=20m none "$full" 2> /dev/null; then
 	fails_with 1 "cannot pack .*: no space left on device; log: " "disk full: dom0's root file system"
 	[ ! -e "$full/build/xen/dom0.cpio.gz" ]
 	ok $? "disk full: no half of it stays"
+	rm -rf "${full:?}"/*
+	mount -o remount,size=100m "$full"
+	cp -r "$OUT/patched" "$OUT/selftests.cpio.gz" "$full/"
+	rm -rf "$full/patched/logs"
+	env OUT="$full" ENV=native SIDE=patched lab/boot > "$scratch/output" 2>&1 &
+	boot=$!
+	wait_for_linux "$full"
+	cat /dev/zero > "$full/fill" 2> /dev/null
+	rc=0
+	wait $boot || rc=$?
+	fails_with 1 "cannot keep .*: no space left on device; console: " \
+		"the disk becomes full while Linux boots"
+	[ -z "$(find "$full/patched/logs" -name 'native.[kv]*' -o -name 'native.??????')" ]
+	ok $? "no verdict, and nothing half-made"
 	umount "$full"
 else
 	skip "disk full" "no tmpfs can be mounted here"

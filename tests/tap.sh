@@ -42,9 +42,8 @@ sparse()
 # qemus: the ids of the processes whose command line names this test's logs
 qemus()
 {
-	for p in /proc/[0-9]*; do
-		! tr '\0' ' ' 2> /dev/null < "$p/cmdline" | grep -q "^qemu.*$OUT/patched/logs" || basename "$p"
-	done
+	# Processes go away meanwhile, which is no error
+	{ grep -alE "^qemu.*$OUT/patched/logs" /proc/[0-9]*/cmdline 2> /dev/null || :; } | cut -d / -f 3
 }
 
 wait_for_qemu()

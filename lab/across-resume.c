@@ -35,31 +35,6 @@ static unsigned int working_pairs(int fd)
 	return nr;
 }
 
-/* How many dynamic IRQs are below the range; and the sum of the numbers of the kernel's own */
-static unsigned int below_range(unsigned long *percpu)
-{
-	DIR *dir = opendir("/sys/kernel/irq");
-	unsigned int nr = 0;
-	struct dirent *d;
-
-	*percpu = 0;
-	if (!dir)
-		die("/sys/kernel/irq");
-	while ((d = readdir(dir))) {
-		unsigned int irq = strtoul(d->d_name, NULL, 10);
-		char path[64], chip[64];
-
-		if (!isdigit(d->d_name[0]))
-			continue;
-		nr += irq < lowest && is_dynamic(irq);
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%u/chip_name", irq);
-		if (!strcmp(slurp(path, chip, sizeof(chip)), "xen-percpu"))
-			*percpu += irq;
-	}
-	closedir(dir);
-	return nr;
-}
-
 /* Say that it is the @nth time, and wait until the host has done it */
 static void wait_for_host(unsigned int nth)
 {
@@ -102,7 +77,7 @@ static void go(unsigned int nth)
 	bool same_domain = nth == 3, same;
 	const char *way = ways[nth - 1];
 	unsigned int irqs, i, nr, gone = 0;
-	unsigned long percpu, percpu_after;
+	unsigned long own, own_after;
 	int fd, spare, other, port, port_after;
 	struct pair pair;
 
@@ -113,16 +88,16 @@ static void go(unsigned int nth)
 	for (i = 0; i < nr_pairs; i++)
 		if (!bind_pair(fd, &pairs[i]))
 			die("pair of channels");
-	below_range(&percpu);
+	misplaced_irqs(lowest, &own);
 	wait_for_host(nth);
 
 	/* The new domain's lowest one is another */
 	if (!same_domain)
 		port = lowest_free_port(spare);
-	nr = below_range(&percpu_after);
-	test(!nr, way, "range", "%u dynamic IRQs below %u", nr, lowest);
-	test(percpu == percpu_after, way, "kernels_own", "the sum of their numbers was %lu, is %lu",
-	     percpu, percpu_after);
+	nr = misplaced_irqs(lowest, &own_after);
+	test(!nr, way, "range", "%u IRQs on the wrong side of %u", nr, lowest);
+	test(own == own_after, way, "kernels_own", "the sum of their numbers was %lu, is %lu",
+	     own, own_after);
 	if (same_domain) {
 		nr = working_pairs(fd);
 		test(nr == nr_pairs, way, "old_events", "%u of %u pairs", nr, nr_pairs);
@@ -141,8 +116,8 @@ static void go(unsigned int nth)
 	test_new_pair(fd, &pair, way, "same_file");
 	other = open_evtchn();
 	test_new_pair(other, &pair, way, "new_file");
-	nr = below_range(&percpu_after);
-	test(!nr, way, "new_range", "%u dynamic IRQs below %u", nr, lowest);
+	nr = misplaced_irqs(lowest, &own_after);
+	test(!nr, way, "new_range", "%u IRQs on the wrong side of %u", nr, lowest);
 	close(fd);
 	test(works(other, &pair), way, "others_stay", "ports %d and %d", pair.port, pair.sender);
 	close(other);

@@ -22,37 +22,8 @@
 /* All channels of the FIFO ABI take minutes */
 #define MANY_CHANNELS		10000
 #define CYCLES_OF_MANY		2
-/* What the second half may leave: slabs and per-CPU chunks that are not full take some */
-#define LOST_KB			256
-#define QUIET_SECONDS		10
 /* What the kernel and the toolstack may have more for other reasons */
 #define MORE_THREADS		16
-
-/* Memory of the kernel that comes and goes with channels, in kB */
-static unsigned long kernel_kb(void)
-{
-	return meminfo_kb("Slab") + meminfo_kb("Percpu") + meminfo_kb("VmallocUsed");
-}
-
-/*
- * The least of it, once there was no less for QUIET_SECONDS. What is freed comes back late:
- * kfree_rcu() collects for 5 seconds, and the debug kernels free their own records of objects
- * later still.
- */
-static unsigned long settled_kb(void)
-{
-	unsigned long least = kernel_kb(), now;
-	unsigned int i, quiet = 0;
-
-	for (i = 0; i < SETTLE_SECONDS && quiet < QUIET_SECONDS; i++) {
-		sleep(1);
-		now = kernel_kb();
-		quiet = now < least ? 0 : quiet + 1;
-		if (!quiet)
-			least = now;
-	}
-	return least;
-}
 
 /* All threads of the machine, those of the kernel, too */
 static unsigned int count_threads(void)

@@ -11,7 +11,7 @@
  *	mounted. Nobody else may bind ports.
  *
  * Out:	KTAP on standard output. For each cycle, how many channels were bound and
- *	what ended it.
+ *	what ended it; "# memory: N kB", what the second half of the cycles left.
  *
  * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing and
  *	nothing was tested ("Bail out!" says which).
@@ -68,10 +68,12 @@ int main(int argc, char **argv)
 	unsigned int asked, cycle, irqs, wrong_end = 0, irqs_left = 0, not_again = 0, killed = 0;
 	char cycles[CYCLES][64];
 	struct binding *binding;
+	unsigned long memory = 0;
 	int spare, port, port_after;
+	long lost;
 
 	asked = asked_for(argc, argv, "CHANNELS");
-	plan(4);
+	plan(5);
 	binding = mmap(NULL, sizeof(*binding), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (binding == MAP_FAILED)
@@ -119,16 +121,22 @@ int main(int argc, char **argv)
 		close(spare);
 		spare = open_evtchn();
 		irqs_left += irqs_left || !irqs_become(irqs);
+		if (cycle == CYCLES / 2 - 1)
+			memory = settled_kb();
 	}
+	lost = settled_kb() - memory;
 	port_after = lowest_free_port(spare);
 
 	for (cycle = 0; cycle < CYCLES; cycle++)
 		printf("# cycle %u: %s\n", cycle + 1, cycles[cycle]);
+	printf("# memory: %ld kB\n", lost);
 	result(!wrong_end, "short.ends", "%u of %u neither ENOMEM nor killed, %u killed",
 	       wrong_end, CYCLES, killed);
 	result(!not_again, "short.again", "%u times no event to a new channel", not_again);
 	result(!irqs_left, "end.irqs", "%u at the start, %u times others", irqs, irqs_left);
 	result(port_after == port, "end.ports", "the lowest free one was %d, is %d", port,
 	       port_after);
+	result(lost < LOST_KB, "end.memory", "%ld kB left by %u cycles, of %d", lost, CYCLES / 2,
+	       LOST_KB);
 	return summary();
 }

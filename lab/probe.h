@@ -29,6 +29,9 @@ typedef uint16_t domid_t;
 #define DOMID_SELF		0x7ff0
 
 #define SETTLE_SECONDS		60
+#define QUIET_SECONDS		10
+/* What may be left of many cycles: slabs and per-CPU chunks that are not full take some */
+#define LOST_KB			256
 #define EVENT_SECONDS		60
 
 #define SYSLOG_READ_ALL		3
@@ -147,6 +150,32 @@ static inline unsigned long meminfo_kb(const char *key)
 	return found;
 }
 
+/* Memory of the kernel that comes and goes with channels, in kB */
+static inline unsigned long kernel_kb(void)
+{
+	return meminfo_kb("Slab") + meminfo_kb("Percpu") + meminfo_kb("VmallocUsed");
+}
+
+/*
+ * The least of it, once there was no less for QUIET_SECONDS. What is freed comes back late:
+ * kfree_rcu() collects for 5 seconds, and the debug kernels free their own records of objects
+ * later still.
+ */
+static inline unsigned long settled_kb(void)
+{
+	unsigned long least = kernel_kb(), now;
+	unsigned int i, quiet = 0;
+
+	for (i = 0; i < SETTLE_SECONDS && quiet < QUIET_SECONDS; i++) {
+		sleep(1);
+		now = kernel_kb();
+		quiet = now < least ? 0 : quiet + 1;
+		if (!quiet)
+			least = now;
+	}
+	return least;
+}
+
 static inline unsigned int count_irqs(void)
 {
 	DIR *dir = opendir("/sys/kernel/irq");
@@ -247,19 +276,58 @@ static inline unsigned int first_dynamic(void)
 	return top > NR_IRQS_LEGACY ? top : NR_IRQS_LEGACY;
 }
 
-/* An event channel that is not a GSI: virq, IPI, interdomain, evtchn, MSI */
-static inline bool is_dynamic(unsigned int irq)
+/* What an IRQ is the event channel of: a GSI; a CPU's IPI or VIRQ; a device, an MSI */
+enum channel { NO_CHANNEL, OF_GSI, OF_CPU, OF_OTHER };
+
+static inline enum channel channel_of(unsigned int irq)
 {
 	char path[64], buf[64];
 
 	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/chip_name", irq);
 	slurp(path, buf, sizeof(buf));
-	if (!strncmp(buf, "xen-dyn", 7) || !strcmp(buf, "xen-percpu"))
-		return true;
+	if (!strcmp(buf, "xen-percpu"))
+		return OF_CPU;
+	if (!strncmp(buf, "xen-dyn", 7))
+		return OF_OTHER;
 	if (strcmp(buf, "xen-pirq"))
-		return false;
+		return NO_CHANNEL;
 	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/name", irq);
-	return !strncmp(slurp(path, buf, sizeof(buf)), "msi", 3);
+	return strncmp(slurp(path, buf, sizeof(buf)), "msi", 3) ? OF_GSI : OF_OTHER;
+}
+
+static inline bool is_dynamic(unsigned int irq)
+{
+	return channel_of(irq) > OF_GSI;
+}
+
+/*
+ * How many IRQs are on the wrong side of @lowest, where GSIs end and dynamic ones begin; in
+ * @own the sum of the numbers of those that GSIs and CPUs have
+ */
+static inline unsigned int misplaced_irqs(unsigned int lowest, unsigned long *own)
+{
+	DIR *dir = opendir("/sys/kernel/irq");
+	unsigned int nr = 0;
+	struct dirent *d;
+
+	*own = 0;
+	if (!dir)
+		die("/sys/kernel/irq");
+	while ((d = readdir(dir))) {
+		unsigned int irq = strtoul(d->d_name, NULL, 10);
+		enum channel channel;
+
+		if (!isdigit(d->d_name[0]))
+			continue;
+		channel = channel_of(irq);
+		if (channel == NO_CHANNEL)
+			continue;
+		nr += (irq < lowest) != (channel == OF_GSI);
+		if (channel != OF_OTHER)
+			*own += irq;
+	}
+	closedir(dir);
+	return nr;
 }
 
 static inline int open_evtchn(void)

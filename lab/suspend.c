@@ -26,7 +26,8 @@ int main(int argc, char **argv)
 	static const char * const levels[] = {
 		"freezer", "devices", "platform", "processors", "core", "none"
 	};
-	unsigned int nr_pairs = 0, irqs, cpus, i, j, asked;
+	unsigned int nr_pairs = 0, irqs, cpus, i, j, asked, lowest;
+	unsigned long own;
 	bool xen = !access("/dev/xen/evtchn", F_OK);
 	struct pair *pairs;
 	char buf[64];
@@ -49,10 +50,11 @@ int main(int argc, char **argv)
 			die("pair of channels");
 	}
 	irqs = settled_irqs();
+	lowest = first_dynamic();
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (i = 0; i < 6; i++) {
-		unsigned int working = 0, now;
+		unsigned int working = 0, now, misplaced;
 		char name[64];
 		int err = put("/sys/power/pm_test", levels[i]);
 
@@ -72,9 +74,11 @@ int main(int argc, char **argv)
 			skip(name, "no event channels");
 		now = settled_irqs();
 		snprintf(name, sizeof(name), "%s.irqs", levels[i]);
-		result(now == irqs && sysconf(_SC_NPROCESSORS_ONLN) == cpus, name,
-		       "%u IRQs at the start, %u now; %ld of %u CPUs", irqs, now,
-		       sysconf(_SC_NPROCESSORS_ONLN), cpus);
+		/* A CPU that comes back gets other numbers */
+		misplaced = misplaced_irqs(lowest, &own);
+		result(now == irqs && !misplaced && sysconf(_SC_NPROCESSORS_ONLN) == cpus, name,
+		       "%u IRQs at the start, %u now, %u on the wrong side of %u; %ld of %u CPUs",
+		       irqs, now, misplaced, lowest, sysconf(_SC_NPROCESSORS_ONLN), cpus);
 	}
 	return summary();
 }

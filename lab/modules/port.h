@@ -23,7 +23,7 @@
 
 /* Linux and Xen have a page each for so many ports, which the first one of them allocates */
 #define PORTS_A_PAGE	1024
-#define MAX_PORTS	(96 * PORTS_A_PAGE)
+#define MAX_PORTS	(128 * PORTS_A_PAGE)
 
 /* A port of which Linux knows nothing, or an error; the lowest one that is free */
 static inline int take_port(void)

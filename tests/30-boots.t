@@ -27,6 +27,14 @@ expected()
 	done | sort
 }
 
+# its_splat BOOT LOG: the first splat, with the lines after it, is of what the row has in quotes
+its_splat()
+{
+	local text
+	text=$(rows tests/expected-base "$1" | sed -n 's/^crash[[:space:]]*"\([^"]*\)".*/\1/p')
+	[ "$text" ] && grep -v '^#' lab/splats | grep -aE -m 1 -A 40 -f - "$2" | grep -aF -e "$text" > /dev/null
+}
+
 # What of a boot's assertions has a row in tests/expected-skips, and the reason; both are patterns
 skips()
 {
@@ -62,6 +70,7 @@ for base in "${bases[@]}"; do
 		# An expected failure that passes is as wrong as one that is not expected
 		case $verdict in
 		pass | fail) sed -nE 's/^not ok [0-9]+ ([^ ]+).*/\1/p' "$ktap" | sort ;;
+		crash) its_splat "$boot" "$OUT/base/logs/$boot.log" && echo crash || echo "another crash" ;;
 		*) echo "${verdict:-not booted}" ;;
 		esac > "$scratch/have"
 		run diff -u "$scratch/want" "$scratch/have"

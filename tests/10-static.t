@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every script is clean under shellcheck, every file has its licence, every row of
-# lab/variations is booted by something, and with the kernels that it needs.
+# Every script is clean under shellcheck, every file has its licence, no patch is there
+# twice, every row of lab/variations is booted by something, and with the kernels that it needs.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -42,6 +42,12 @@ awk '
 	lab/environments lab/variations "$scratch/booted" > "$scratch/output"
 [ ! -s "$scratch/output" ]
 ok $? "lab/variations: something boots each row, in an environment that there is"
+
+for patch in patches/*/[0-9]*.patch; do
+	[ -L "$patch" ] || echo "$(sed '/^index /d; /^@@ /d' "$patch" | sha256sum | cut -c 1-16) $patch"
+done | sort | awk '$1 == last { print $2 " is " patch } { last = $1; patch = $2 }' > "$scratch/output"
+[ ! -s "$scratch/output" ]
+ok $? "no patch is there twice, for two bases: one series names the other's"
 
 # The domain 0 of a guest of SIDE=debug is that of SIDE=patched
 for boot in guest-pv+debug dom0-pv+debug; do

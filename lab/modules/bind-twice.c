@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bind-twice - bind a VIRQ that is bound already, by the kernel or by a user
+ * bind-twice - bind a port or a VIRQ that is bound already, by the kernel or by a user
  *
  * usage: insmod bind-twice.ko
  *
@@ -14,6 +14,24 @@
 #include "port.h"
 
 static int first, second;
+
+static void a_port(void)
+{
+	unsigned int irqs = count_irqs();
+	int port = take_port();
+	int irq = bind_evtchn_to_irqhandler(port, ignore, 0, "first", &first);
+	int again = bind_evtchn_to_irqhandler(port, ignore, 0, "second", &second);
+	bool same;
+
+	result(irq >= 0, "port.binds", "port %d: %d", port, irq);
+	result(again == -EBUSY, "port.is_an_error", "%d", again);
+	same = irqs_become(irqs + 1) && irq_from_evtchn(port) == irq;
+	result(same, "port.irq_stays", "%u IRQs before, %u now", irqs, count_irqs());
+	if (same)
+		unbind_from_irqhandler(irq, &first);
+	result(same && irqs_become(irqs), "port.all_is_freed", "%u IRQs before, %u now", irqs,
+	       count_irqs());
+}
 
 static int bind(int *cookie)
 {
@@ -69,6 +87,7 @@ static void by_a_user(void)
 
 static int __init bind_twice_init(void)
 {
+	a_port();
 	by_the_kernel();
 	by_a_user();
 	pr_info("1..%u\n", test_nr);
@@ -77,5 +96,5 @@ static int __init bind_twice_init(void)
 }
 module_init(bind_twice_init);
 
-MODULE_DESCRIPTION("Bind a VIRQ that is bound already");
+MODULE_DESCRIPTION("Bind a port or a VIRQ that is bound already");
 MODULE_LICENSE("GPL");

@@ -5,7 +5,7 @@
  * usage: insmod gsi-clash.ko [gsi=N]
  *
  * In:	gsi, see gsi.h. It and the next one below are used as far as nobody else
- *	does.
+ *	does, and the highest ISA IRQ that is free.
  *
  * Out:	KTAP in the kernel's log, each line after "gsi_clash: "
  *
@@ -44,6 +44,31 @@ static void try_in_vain(int nr)
 	       before, after, failed);
 }
 
+/* An ISA IRQ is there from the start, and taken when a driver has requested it */
+static void isa_clash(void)
+{
+	static int cookie;
+	int nr, clash, left, again;
+
+	for (nr = NR_IRQS_LEGACY - 1; nr > 0; nr--)
+		if (xen_irq_from_gsi(nr) == -1 &&
+		    !request_irq(nr, not_mine, 0, KBUILD_MODNAME, &cookie))
+			break;
+	if (!nr) {
+		pr_info("ok %u isa.is_an_error # SKIP all ISA GSIs are bound\n", ++test_nr);
+		pr_info("ok %u isa.binds # SKIP all ISA GSIs are bound\n", ++test_nr);
+		return;
+	}
+
+	clash = bind(nr);
+	left = xen_irq_from_gsi(nr);
+	free_irq(nr, &cookie);
+	again = bind(nr);
+	result(clash == -EEXIST && left == -1, "isa.is_an_error", "GSI %d: %d, then it has IRQ %d",
+	       nr, clash, left);
+	result(again == nr && xen_irq_from_gsi(nr) == nr, "isa.binds", "GSI %d: %d", nr, again);
+}
+
 static int __init gsi_clash_init(void)
 {
 	int nr = next_unused(), unused = next_unused();
@@ -80,6 +105,7 @@ static int __init gsi_clash_init(void)
 	} else {
 		result(false, "clash.loses_no_memory", "GSI %d never gets free", nr);
 	}
+	isa_clash();
 	pr_info("1..%u\n", test_nr);
 
 	return 0;

@@ -72,7 +72,7 @@ help: ## this text
 	echo 'V=2 RFC=1              version and kind of the series that is sent'
 	echo 'SEND=b4 REALLY=1       with b4 instead of git; not only a dry run'
 	echo 'COMPARE=FILE           another run of make bench'
-	echo 'CACHE=/path            downloads and compiled objects ($(CACHE))'
+	echo 'CACHE=/path            downloads, and what make check keeps ($(CACHE))'
 	echo
 	echo 'environments: '$$(lab/boots patched $(TIER))
 	echo 'bases:        '$$(awk '!/^#/ && NF { print $$1 }' bases)

@@ -5,7 +5,7 @@
 # that run with their output in a log and a sign of life on the terminal.
 #
 # in:	V=1 shows the commands and their output
-#	CACHE, the directory of downloads and compiled objects
+#	CACHE, the directory of downloads, and of what lab/check keeps
 # exit:	1 a step failed, 2 it was called wrongly, 130 it was interrupted
 
 set -euo pipefail

@@ -15,6 +15,15 @@
 
 static int first, second;
 
+/* Unbind @irq, if the first owner still has it; then there are as many IRQs as before */
+static void result_freed(const char *name, bool same, int irq, unsigned int before)
+{
+	if (same)
+		unbind_from_irqhandler(irq, &first);
+	same = same && irqs_become(before);
+	result(same, name, "%u IRQs before, %u now", before, count_irqs());
+}
+
 static void a_port(void)
 {
 	unsigned int irqs = count_irqs();
@@ -27,10 +36,7 @@ static void a_port(void)
 	result(again == -EBUSY, "port.is_an_error", "%d", again);
 	same = irqs_become(irqs + 1) && irq_from_evtchn(port) == irq;
 	result(same, "port.irq_stays", "%u IRQs before, %u now", irqs, count_irqs());
-	if (same)
-		unbind_from_irqhandler(irq, &first);
-	result(same && irqs_become(irqs), "port.all_is_freed", "%u IRQs before, %u now", irqs,
-	       count_irqs());
+	result_freed("port.all_is_freed", same, irq, irqs);
 }
 
 static int bind(int *cookie)
@@ -59,10 +65,7 @@ static void by_the_kernel(void)
 	result(same, "kernel.port_stays", "port %d", port);
 	same = irqs_become(irqs + 1) && irq_from_evtchn(port) == irq;
 	result(same, "kernel.irq_stays", "%u IRQs before, %u now", irqs, count_irqs());
-	if (same)
-		unbind_from_irqhandler(irq, &first);
-	result(same && irqs_become(irqs), "kernel.all_is_freed", "%u IRQs before, %u now", irqs,
-	       count_irqs());
+	result_freed("kernel.all_is_freed", same, irq, irqs);
 }
 
 /* As /dev/xen/evtchn does it */
@@ -79,10 +82,7 @@ static void by_a_user(void)
 	result(again == -EBUSY, "user.is_an_error", "%d", again);
 	same = irq_from_evtchn(virq.port) == irq;
 	result(same, "user.keeps_the_port", "port %u, IRQ %d", virq.port, irq);
-	if (same)
-		unbind_from_irqhandler(irq, &first);
-	result(same && irqs_become(irqs), "user.all_is_freed", "%u IRQs before, %u now", irqs,
-	       count_irqs());
+	result_freed("user.all_is_freed", same, irq, irqs);
 }
 
 static int __init bind_twice_init(void)

@@ -24,6 +24,11 @@ static __printf(3, 4) void result(bool ok, const char *name, const char *fmt, ..
 	va_end(args);
 }
 
+static inline void skip(const char *name, const char *reason)
+{
+	pr_info("ok %u %s # SKIP %s\n", ++test_nr, name, reason);
+}
+
 static inline irqreturn_t ignore(int irq, void *data)
 {
 	return IRQ_HANDLED;

@@ -40,9 +40,19 @@ test: ## everything that must hold, of all BASES; prove's summary comes last
 test-all: ## the same with every variation, and the base side of every base
 test: export TIER = test
 test-all: export TIER = all
+# The debug kernels come last. With MINUTES nothing is begun after half of them, as the tests
+# take their time, too; tests/30-boots.t skips what is LEFT.
 test test-all: deps
-	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
-	prove --timer -j2 $(PROVE_RULES) tests/
+	left=; \
+	for part in $(BASES:%=%:base,patched) $(BASES:%=%:debug); do \
+		export BASE=$${part%:*}; sides=$${part#*:}; sides=$${sides/,/ }; \
+		$(MAKE) BASE=$$BASE tree; \
+		[ "$$(for side in $$sides; do lab/boots $$side $(TIER); done)" ] || continue; \
+		if [ "$(MINUTES)" ] && [ $$SECONDS -ge $$(($(MINUTES) * 30)) ]; then \
+			left="$$left $$part"; \
+		else \
+			$(MAKE) BASE=$$BASE SIDES="$$sides" tested; fi; done; \
+	LEFT=$$left prove --timer -j2 $(PROVE_RULES) tests/
 
 stress: ## debug kernels, fault injection, stress, save and restore, of all BASES
 stress: export TIER = stress
@@ -62,6 +72,7 @@ help: ## this text
 	echo
 	echo 'BASE=6.1 SIDE=base|patched|debug|kasan|kcsan ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
 	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
+	echo 'MINUTES=n              that make test should take at most: what does not fit is skipped'
 	echo 'TIER=make|test|all|stress|bench|scale  what make boots boots: rows of lab/variations ($(TIER))'
 	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
 	echo 'RUN=kselftest,...      what runs there, instead of what the row of ENV says'

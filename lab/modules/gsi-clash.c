@@ -5,7 +5,7 @@
  * usage: insmod gsi-clash.ko [gsi=N]
  *
  * In:	gsi, see gsi.h. It and the next one below are used as far as nobody else
- *	does, and the highest ISA IRQ that is free.
+ *	does, and the highest ISA IRQ that is free. Xen has less than NO_GSI of them.
  *
  * Out:	KTAP in the kernel's log, each line after "gsi_clash: "
  *
@@ -17,6 +17,7 @@
 
 #include "gsi.h"
 
+#define NO_GSI		5000
 /* An irq_info is larger than LOST bytes; half of what that makes is no noise any more */
 #define TRIES		1000
 #define LOST		128
@@ -106,6 +107,10 @@ static int __init gsi_clash_init(void)
 		result(false, "clash.loses_no_memory", "GSI %d never gets free", nr);
 	}
 	isa_clash();
+	first = bind(NO_GSI);
+	left = xen_irq_from_gsi(NO_GSI);
+	result(first == -EINVAL && left == -1, "none.is_an_error", "GSI %d: %d, then it has IRQ %d",
+	       NO_GSI, first, left);
 	pr_info("1..%u\n", test_nr);
 
 	return 0;

@@ -94,6 +94,7 @@ int lab_coccinelle(int i)
 commit $file 'lab: whitespace' <<< '
 /* At the end of this line there is a space. */ '
 commit lab/nobody.txt 'lab: maintainers' <<< 'Nobody.'
+commit lab/alone.c 'lab: coverage' <<< '// SPDX-License-Identifier: GPL-2.0'
 commit $file 'lab: checkpatch' <<< '
 int lab_checkpatch( int i );'
 doc=Documentation/filesystems/proc.rst
@@ -136,6 +137,7 @@ finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
 finds whitespace whitespace "$file:[0-9]+: trailing whitespace"
 finds maintainers maintainers ".*nobody for lab/nobody.txt"
 finds checkpatch checkpatch "$file:[0-9]+: ERROR: space prohibited"
+finds coverage coverage "no row of .* builds lab/alone.c"
 said "^- htmldocs: the series: $doc:[0-9]+: ERROR: "
 ok $? "htmldocs finds a table that is none"
 said "^- parse-maintainers: the series: .*moves AAA LAB"
@@ -156,4 +158,13 @@ ok $? "git am stops in the middle"
 run lab/check
 [ $rc = 1 ] && said 'lab_unused' && ! said '^check: (x86_64|i386),|^- am:'
 ok $? "again: the same, and nothing is built"
+
+# git am takes what is in the changelog for the patch
+export GIT_INDEX_FILE=$scratch/index
+commit lab/nobody.txt $'lab: am\n\n--- a/lab/nobody.txt\n+++ b/lab/nobody.txt\n@@ -1 +1 @@\n-Somebody.\n+Anybody.' \
+	<<< 'Nobody at all.'
+unset GIT_INDEX_FILE
+run lab/check
+cp "$scratch/output" "$scratch/report"
+finds am am "error: "
 plan

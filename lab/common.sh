@@ -44,10 +44,12 @@ lock()
 }
 
 # Kill what was started in the background, by its id, however this program ends.
-child=
+child='' sleeper=
 # shellcheck disable=SC2317	# called by the traps
 reap()
 {
+	[ -z "$sleeper" ] || kill "$sleeper" 2>/dev/null || :
+	sleeper=
 	[ -n "$child" ] || return 0
 	kill -TERM -- "-$child" 2>/dev/null || kill -TERM "$child" 2>/dev/null || :
 	wait "$child" 2>/dev/null || :
@@ -60,7 +62,7 @@ trap 'exit 130' INT TERM HUP
 # say every 5 seconds how far it is, with what the function STATUS prints.
 logged()
 {
-	local logfile=$1 what=$2 status=$3 start=$SECONDS n=0 rc=0
+	local logfile=$1 what=$2 status=$3 start=$SECONDS ended='' rc
 	shift 3
 	mkdir -p "$(dirname "$logfile")"
 	[ "${V:-}" != 1 ] || say "+ $*"
@@ -69,14 +71,15 @@ logged()
 	"$@" > "$logfile" 2>&1 < /dev/null 9>&- &
 	child=$!
 	set +m
-	while kill -0 "$child" 2>/dev/null; do
-		sleep 0.2
-		n=$((n + 1))
-		[ $((n % 25)) -ne 0 ] ||
-			say "$what: $((SECONDS - start)) s $($status "$logfile" || :)"
+	while :; do
+		sleep 5 9>&- &
+		sleeper=$! rc=0
+		wait -n -p ended "$child" "$sleeper" || rc=$?
+		[ "$ended" != "$child" ] || break
+		say "$what: $((SECONDS - start)) s $($status "$logfile" || :)"
 	done
-	wait "$child" || rc=$?
 	child=
+	reap
 	[ "${V:-}" != 1 ] || cat "$logfile" >&2
 	return "$rc"
 }

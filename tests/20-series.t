@@ -29,6 +29,7 @@ for base in "${bases[@]}"; do
 	[ "$(find "$OUT/series" -name '*.patch' | wc -l)" = "$(grep -vc '^#' "$repo/patches/$BASE/series")" ]
 	ok $? "$BASE: one mail a patch"
 
+	rm -rf "$scratch/before" "$scratch/linux"
 	cp -a "$repo/patches/$BASE" "$scratch/before"
 	cp -a "$repo/linux" "$scratch/linux"
 	run "$repo/lab/absorb"
@@ -64,7 +65,6 @@ for base in "${bases[@]}"; do
 	run "$repo/lab/tree"
 	[ $rc = 0 ] && [ "$(git -C "$tree" rev-parse 'series^{tree}')" = "$want" ]
 	ok $? "$BASE: as it was"
-	rm -rf "$scratch/before" "$scratch/linux"
 
 	# In the middle of a change nothing is taken, and nothing lost
 	git -C "$tree" checkout -q --detach series~

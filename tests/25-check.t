@@ -164,7 +164,7 @@ export GIT_INDEX_FILE=$scratch/index
 commit lab/nobody.txt $'lab: am\n\n--- a/lab/nobody.txt\n+++ b/lab/nobody.txt\n@@ -1 +1 @@\n-Somebody.\n+Anybody.' \
 	<<< 'Nobody at all.'
 unset GIT_INDEX_FILE
-run lab/check
+run env TIER=test ROWS=/dev/null lab/check
 cp "$scratch/output" "$scratch/report"
 finds am am "error: "
 plan

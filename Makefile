@@ -24,8 +24,8 @@ export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRR
 
 SIDES := kasan kcsan debug base patched
 ROOTFS := build/xen/guest.cpio.gz
-# Two at a time: one of those that boot machines, one of the others
-PROVE_RULES := --rules='seq=tests/{50,60,90}*.t' --rules='seq=**'
+# Two at a time: one of those that boot machines and compose trees, one of the others
+PROVE_RULES := --rules='seq=tests/{20,50,60,90}*.t' --rules='seq=**'
 BOOTS = $(foreach side,$(SIDE),$(patsubst %,$(OUT)/$(side)/logs/%.ktap,$(shell BASE=$(BASE) lab/boots $(side) $(TIER))))
 
 .PHONY: all test test-all stress tested bench scale help deps fetch tree absorb series send package kernel rootfs \

@@ -108,9 +108,10 @@ run flock "$OUT/patched/kernel.lock" env OUT="$scratch/broken" SIDE=patched time
 fails_with 124 "waiting for another run that holds .*/out/patched/kernel.lock" \
 	"two kernels in one source: one waits for the other"
 
-make > "$scratch/first" 2>&1 &
+# Nothing is left to build and boot of this tier
+make TIER=make > "$scratch/first" 2>&1 &
 first=$!
-run make
+run make TIER=make
 wait $first && [ $rc = 0 ] && diff <(grep -v : "$scratch/first") <(grep -v : "$scratch/output") > "$scratch/diff" &&
 	said '^dom0-pv .*pass'
 ok $? "two make at once: both end well, with the same table"

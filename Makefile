@@ -46,10 +46,10 @@ test test-all: deps
 	left=; \
 	for part in $(BASES:%=%:base,patched) $(BASES:%=%:debug); do \
 		export BASE=$${part%:*}; sides=$${part#*:}; sides=$${sides/,/ }; \
-		$(MAKE) BASE=$$BASE tree; \
 		[ "$$(for side in $$sides; do lab/boots $$side $(TIER); done)" ] || continue; \
 		if [ "$(MINUTES)" ] && [ $$SECONDS -ge $$(($(MINUTES) * 30)) ]; then \
 			left="$$left $$part"; \
+			$(MAKE) BASE=$$BASE tree; \
 		else \
 			$(MAKE) BASE=$$BASE SIDES="$$sides" tested; fi; done; \
 	LEFT=$$left prove --timer -j2 $(PROVE_RULES) tests/

@@ -29,33 +29,43 @@ head=$(in_tree rev-parse upstream)
 file=kernel/irq/resend.c
 in_tree show "upstream:$file" > "$scratch/resend.c"
 
-# commit FILE SUBJECT: what comes in is added to the end of the file
-commit()
+# add FILE: what comes in is added to the end of the file
+add()
 {
 	local blob
 	cat >> "$scratch/$(basename "$1")"
 	blob=$(in_tree hash-object -w --stdin < "$scratch/$(basename "$1")")
 	in_tree update-index --add --cacheinfo "100644,$blob,$1"
-	head=$(printf '%s\n\nA changelog of one line.\n' "$2" | in_tree commit-tree "$(in_tree write-tree)" -p "$head")
+}
+
+commit()
+{
+	head=$(printf '%s\n\nA changelog of one line.\n' "$1" | in_tree commit-tree "$(in_tree write-tree)" -p "$head")
 	in_tree update-ref refs/heads/series "$head"
 }
 
-commit $file 'Linux with an unused variable' <<< '
+add $file <<< '
 static int lab_upstream;'
+commit 'Linux with an unused variable'
 in_tree tag -f upstream series > /dev/null
 # Upstream's own finding moves
 sed -i 1G "$scratch/resend.c"
-commit $file 'lab: good' <<< '
+add $file <<< '
 /* Nothing wrong. */'
-commit $file 'lab: unused' <<< '
-static int lab_unused;'
-commit $file 'lab: sparse' <<< '
+commit 'lab: good'
+add $file <<< '
+/* At the end of this line there is a space. */ 
+
+static int lab_unused;
+
+int lab_checkpatch( int i );
+
 int lab_sparse(int __user *p);
 int lab_sparse(int __user *p)
 {
 	return *p;
-}'
-commit $file 'lab: kernel-doc' <<< '
+}
+
 /**
  * lab_doc() - Document half of it
  * @one: documented
@@ -66,22 +76,14 @@ int lab_doc(int one, int two);
 int lab_doc(int one, int two)
 {
 	return 0;
-}'
-commit $file 'lab: i386' <<< '
+}
+
 void lab_i386(void);
 void lab_i386(void)
 {
 	pr_info("%lu\n", sizeof(int));
-}'
-commit $file 'lab: broken' <<< '
-int lab_broken(void);
-int lab_broken(void)
-{
-	return lab_missing;
-}'
-sed -i s/lab_missing/0/ "$scratch/resend.c"
-commit $file 'lab: mended' < /dev/null
-commit $file 'lab: coccinelle' <<< '
+}
+
 int lab_coccinelle(int i);
 int lab_coccinelle(int i)
 {
@@ -91,24 +93,33 @@ int lab_coccinelle(int i)
 	};
 	return i;
 }'
-commit $file 'lab: whitespace' <<< '
-/* At the end of this line there is a space. */ '
-commit lab/nobody.txt 'lab: maintainers' <<< 'Nobody.'
-commit lab/alone.c 'lab: coverage' <<< '// SPDX-License-Identifier: GPL-2.0'
-commit $file 'lab: checkpatch' <<< '
-int lab_checkpatch( int i );'
+commit 'lab: faulty'
+add $file <<< '
+int lab_broken(void);
+int lab_broken(void)
+{
+	return lab_missing;
+}'
+commit 'lab: broken'
+sed -i s/lab_missing/0/ "$scratch/resend.c"
+add $file < /dev/null
+commit 'lab: mended'
+add lab/nobody.txt <<< 'Nobody.'
+add lab/alone.c <<< '// SPDX-License-Identifier: GPL-2.0'
+commit 'lab: strange'
 doc=Documentation/filesystems/proc.rst
 for last in $doc MAINTAINERS; do in_tree show "upstream:$last" > "$scratch/$(basename "$last")"; done
-commit $doc 'lab: htmldocs' <<< '
+add $doc <<< '
 ===  ====
 one  column too many
 ===  ====
 
 .. nonsense::'
-commit MAINTAINERS 'lab: parse-maintainers' <<< '
+add MAINTAINERS <<< '
 AAA LAB
 S:	Orphan
 F:	lab/'
+commit 'lab: documented'
 unset GIT_INDEX_FILE
 
 tab=$'\t'
@@ -126,24 +137,24 @@ finds()
 {
 	cp "$scratch/report" "$scratch/output"
 	said "^- $1: \"lab: $2\": $3.* \(log: /"
-	ok $? "$1 finds the commit '$2'"
+	ok $? "$1 finds, in the commit '$2': $3"
 }
-finds x86_64 unused "$file:[0-9]+:.*lab_unused"
-finds x86_64 sparse "$file:[0-9]+:.*noderef"
-finds kernel-doc kernel-doc ".*two"
-finds i386 i386 "$file: include/.*format"
+finds x86_64 faulty "$file:[0-9]+:.*lab_unused"
+finds x86_64 faulty "$file:[0-9]+:.*noderef"
+finds kernel-doc faulty ".*two"
+finds i386 faulty "$file: include/.*format"
 finds x86_64 broken "$file:[0-9]+:.*error: .*lab_missing"
-finds coccicheck coccinelle "$file:[0-9]+:.*semicolon"
-finds whitespace whitespace "$file:[0-9]+: trailing whitespace"
-finds maintainers maintainers ".*nobody for lab/nobody.txt"
-finds checkpatch checkpatch "$file:[0-9]+: ERROR: space prohibited"
+finds coccicheck faulty "$file:[0-9]+:.*semicolon"
+finds whitespace faulty "$file:[0-9]+: trailing whitespace"
+finds maintainers strange ".*nobody for lab/alone.c lab/nobody.txt"
+finds checkpatch faulty "$file:[0-9]+: ERROR: space prohibited"
 said '^- coverage: .*: no row of .* builds lab/alone.c'
 ok $? "coverage finds a file that no row builds"
 said "^- htmldocs: the series: $doc:[0-9]+: ERROR: "
 ok $? "htmldocs finds a table that is none"
 said "^- parse-maintainers: the series: .*moves AAA LAB"
 ok $? "parse-maintainers finds an entry in the wrong place"
-! said '^- x86_64: "lab: (i386|good|mended)"|^- .*"lab: good"|lab_upstream'
+! said '^- x86_64: .*format|"lab: (good|mended)"|lab_upstream'
 ok $? "and none that is good, good elsewhere, mended, or upstream's own"
 said '^\| refused .* skipped: X86_IO_APIC is y: no choice'
 ok $? "a configuration that Kconfig refuses is skipped with the reason"

@@ -117,6 +117,14 @@ fails_with 1 "version 1 has been sent: it is .*/sent/$BASE/v1; V=2" "the same ve
 run env V=3 "$repo/lab/send"
 fails_with 1 "version 2 of $BASE has not been sent from here" "a version without the one before"
 
+# For what follows two patches are enough
+in_tree reset -q --hard "$(in_tree rev-list --reverse upstream..series | sed -n 2p)"
+rm -r "$repo/sent/$BASE"
+fresh
+maintainer
+really
+ok $rc "version 1, in two patches"
+
 # A second version, with lines that are too long for a mail
 file=kernel/irq/irqdesc.c
 printf '/* %s */\n' "$(printf 'ä%.0s' {1..1500})" >> "$OUT/tree/$file"
@@ -127,7 +135,7 @@ really V=2 RFC=1
 ok $rc "version 2, RFC"
 rm -rf "$repo/sent/$BASE/v2"
 cover=$(mails | head -n 1)
-grep -q '^Subject: \[RFC PATCH v2 00/' "$cover"
+grep -q '^Subject: \[RFC PATCH v2 0/3\]' "$cover"
 ok $? "its subject says so"
 grep -q '^Range-diff against v1:$' "$cover" && grep -q '^ *-: *-* > .*lab: Write a long line' "$cover"
 ok $? "its range-diff has what is new"
@@ -143,7 +151,7 @@ maintainer
 really V=2 SEND=b4
 ok $rc "SEND=b4"
 cover=$(mails | head -n 1)
-grep -q '^Subject: \[PATCH v2 00/' "$cover" && grep -q '^ *-: *-* > .*lab: Write a line' "$cover"
+grep -q '^Subject: \[PATCH v2 0/3\]' "$cover" && grep -q '^ *-: *-* > .*lab: Write a line' "$cover"
 ok $? "SEND=b4: version and range-diff"
 # git takes the diffstat of b4's cover letter for a broken patch
 mapfile -t files < <(mails | tail -n +2)

@@ -107,7 +107,7 @@ commit 'lab: mended'
 add lab/nobody.txt <<< 'Nobody.'
 add lab/alone.c <<< '// SPDX-License-Identifier: GPL-2.0'
 commit 'lab: strange'
-doc=Documentation/filesystems/proc.rst
+doc=Documentation/pcmcia/driver.rst
 for last in $doc MAINTAINERS; do in_tree show "upstream:$last" > "$scratch/$(basename "$last")"; done
 add $doc <<< '
 ===  ====

@@ -29,7 +29,7 @@ PROVE_RULES := --rules='seq=tests/{20,50,60,90}*.t' --rules='seq=**'
 BOOTS = $(foreach side,$(SIDE),$(patsubst %,$(OUT)/$(side)/logs/%.ktap,$(shell BASE=$(BASE) lab/boots $(side) $(TIER))))
 
 .PHONY: all test test-all stress tested bench scale help deps fetch tree absorb series send package kernel rootfs \
-	selftests boots boot shell report check clean distclean
+	selftests boots boot shell report counts check clean distclean
 
 all: ## boot both sides of BASE everywhere, and print one table
 all: deps
@@ -57,7 +57,7 @@ test test-all: deps
 stress: ## debug kernels, fault injection, stress, save and restore, of all BASES
 stress: export TIER = stress
 stress: deps
-	for base in $(BASES); do $(MAKE) BASE=$$base tested; done
+	for base in $(BASES); do $(MAKE) BASE=$$base tested counts; done
 	prove --timer tests/30-boots.t
 
 # Every kernel built and booted that TIER has of BASE. Those of the slow kernels come first,
@@ -152,6 +152,9 @@ report: ## print the table again, and write build/report.html with all results
 	lab/report
 	bench/report
 
+counts: ## print what was counted in every boot of TIER, and write build/BASE/TIER.md
+	lab/counts
+
 bench: ## what it costs, counted in instructions: both sides of BASES
 bench: export TIER = bench
 scale: ## the same for all event channels that there are
@@ -171,7 +174,7 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/{base,patched,debug,kasan,kcsan,series,send,b4,b4-cover,package,check,selftests*,report.md} build/xen
+	rm -rf build/*/{base,patched,debug,kasan,kcsan,series,send,b4,b4-cover,package,check,selftests*,*.md} build/xen
 
 distclean: ## remove everything that was made, the cache too
 	rm -rf build $(CACHE)

@@ -151,4 +151,6 @@ ok $? "interrupted: nothing half-made is left"
 mkdir -p "$OUT/empty"
 run env OUT="$OUT/empty" lab/report
 fails_with 1 "no verdict under" "a report of nothing"
+run env OUT="$OUT/empty" TIER=stress lab/counts
+fails_with 1 "nothing was booted under .*; make stress BASE=$BASE" "counts of nothing"
 plan

@@ -7,9 +7,9 @@
  * Processes bind pairs of channels, send events through them, close some, and
  * exit, or are killed. Meanwhile CPUs go offline and come back, IRQs get other
  * CPUs, and network cards lose their driver and get it again. All along, each
- * IRQ in /sys/kernel/irq is looked at, and what walks over all IRQs is read. It
- * goes on until each of that was done some times; at the end everything must be as
- * at the start.
+ * IRQ in /sys/kernel/irq is looked at, which can take long, and what walks over all
+ * IRQs is read, which tells of each that is requested where it is. It goes on until
+ * each of that was done some times; at the end everything must be as at the start.
  *
  * In:	CHANNELS, how many are bound in all, at least. /proc, /sys and /dev must be
  *	mounted, the boot messages still in the kernel's log buffer. An e1000 is
@@ -38,7 +38,8 @@
 #define BINDS_A_KILL		100
 
 /* How often the rest is to be done, for which MORE times what was asked for is bound */
-#define MIN_LOOKS		3
+#define MIN_LOOKS		1
+#define MIN_READS		10
 #define MIN_CPUS		10
 #define MIN_MOVES		10
 #define MIN_CARDS		3
@@ -328,6 +329,16 @@ static void __attribute__((noreturn)) rebind_cards(const char *intx, const char 
 	_exit(0);
 }
 
+/* Is the IRQ of a line of /proc/interrupts on the wrong side of where GSIs end? */
+static bool is_misplaced(unsigned int irq, const char *line)
+{
+	bool pirq = strstr(line, " xen-pirq"), gsi = pirq && !strstr(line, " -msi");
+
+	if (irq >= lowest)
+		return gsi;
+	return (pirq && !gsi) || strstr(line, " xen-dyn") || strstr(line, " xen-percpu");
+}
+
 /* A number that is printed comes from an IRQ which may be freed at that moment */
 static void __attribute__((noreturn)) read_walks(void)
 {
@@ -345,6 +356,7 @@ static void __attribute__((noreturn)) read_walks(void)
 			if (sscanf(line, "%u:", &irq) != 1)
 				continue;
 			counts->unordered += irq < next;
+			counts->misplaced += is_misplaced(irq, line);
 			next = irq + 1;
 		}
 		counts->reads++;
@@ -389,7 +401,7 @@ static void bury(int status)
 /* Was the rest done often enough? */
 static bool enough(void)
 {
-	return counts->looks >= MIN_LOOKS &&
+	return counts->looks >= MIN_LOOKS && counts->reads >= MIN_READS &&
 	       (nr_cpus == 1 || (counts->cpus >= MIN_CPUS && counts->moves >= MIN_MOVES)) &&
 	       (!cards || counts->cards >= MIN_CARDS);
 }
@@ -480,9 +492,9 @@ static void report(const char *intx)
 	result(counts->killed && !counts->died, "stress.lives", "%lu killed, %lu died otherwise",
 	       counts->killed, counts->died);
 	result(counts->looks >= MIN_LOOKS && !counts->misplaced, "stress.above_the_gsis",
-	       "%lu looks at all IRQs, %lu times one on the wrong side of %u", counts->looks,
-	       counts->misplaced, lowest);
-	result(counts->reads && !counts->unordered, "stress.walks",
+	       "%lu looks at all IRQs, %lu reads, %lu times one on the wrong side of %u",
+	       counts->looks, counts->reads, counts->misplaced, lowest);
+	result(counts->reads >= MIN_READS && !counts->unordered, "stress.walks",
 	       "%lu reads, %lu numbers not above the one before", counts->reads,
 	       counts->unordered);
 	if (nr_cpus > 1) {

@@ -38,7 +38,7 @@
 #define BINDS_A_KILL		100
 
 /* How often the rest is to be done, for which MORE times what was asked for is bound */
-#define MIN_LOOKS		1
+#define MIN_LOOKS		3
 #define MIN_READS		10
 #define MIN_CPUS		10
 #define MIN_MOVES		10

@@ -38,6 +38,7 @@ add()
 	in_tree update-index --add --cacheinfo "100644,$blob,$1"
 }
 
+# commit SUBJECT: what was added since the one before
 commit()
 {
 	head=$(printf '%s\n\nA changelog of one line.\n' "$1" | in_tree commit-tree "$(in_tree write-tree)" -p "$head")

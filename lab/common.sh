@@ -48,7 +48,8 @@ child='' sleeper=
 # shellcheck disable=SC2317	# called by the traps
 reap()
 {
-	[ -z "$sleeper" ] || kill "$sleeper" 2>/dev/null || :
+	# A shell that was forked to become sleep may have the traps yet, which it must not run
+	[ -z "$sleeper" ] || { kill -KILL "$sleeper"; wait "$sleeper"; } 2>/dev/null || :
 	sleeper=
 	[ -n "$child" ] || return 0
 	kill -TERM -- "-$child" 2>/dev/null || kill -TERM "$child" 2>/dev/null || :

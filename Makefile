@@ -37,7 +37,7 @@ all: deps
 	lab/report
 
 test: ## everything that must hold, of all BASES; prove's summary comes last
-test-all: ## the same with every variation, and the base side of every base
+test-all: ## the same with more variations, and the base side of every base
 test: export TIER = test
 test-all: export TIER = all
 # The debug kernels come last. With MINUTES nothing is begun after half of them, as the tests
@@ -71,10 +71,10 @@ help: ## this text
 	sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | column -t -s '	'
 	echo
 	echo 'BASE=6.1 SIDE=base|patched|debug|kasan|kcsan ENV=dom0-pv VCPUS=n  what to build and boot ($(BASE) $(SIDE) $(ENV))'
-	echo 'BASES="6.1 mainline"   what make test and make test-all go through ($(BASES))'
-	echo 'MINUTES=n              that make test should take at most: what does not fit is skipped'
+	echo 'BASES="6.1 mainline"   what make test, test-all, stress, bench and scale go through ($(BASES))'
+	echo 'MINUTES=n              make test and test-all begin no base after half of them, and skip it'
 	echo 'TIER=make|test|all|stress|bench|scale  what make boots boots: rows of lab/variations ($(TIER))'
-	echo 'ASK=n KARGS="..."      channels to bind, more arguments for the kernel under test'
+	echo 'ASK=n LIMIT=n KARGS="..."  channels to bind, seconds, more arguments for the kernel under test'
 	echo 'RUN=kselftest,...      what runs there, instead of what the row of ENV says'
 	echo 'LINUX=/path XEN=/path  a kernel tree, a hypervisor (ELF) of your own'
 	echo 'V=1                    show the commands and their output'

@@ -9,8 +9,8 @@
  *	in the kernel's log buffer. /proc, /sys and /dev must be mounted.
  *
  * Out:	KTAP on standard output. Diagnostic lines "# KEY: VALUE" carry the
- *	figures for the table: nr_irqs, gsi_top, lowest, highest, asked, bound,
- *	errno.
+ *	figures for the table: domain, nr_irqs, gsi_top, lowest, highest, asked,
+ *	bound, errno.
  *
  * Exit:	0 every test passed or was skipped, 1 one failed, 2 a prerequisite
  *	is missing and nothing was tested ("Bail out!" says which).

@@ -9,7 +9,8 @@
  *
  * Out:	KTAP in the kernel's log, each line after "pvcalls_guest: "
  *
- * Exit:	the module always loads. The backend stays connected.
+ * Exit:	without memory for its pages the module does not load. The backend stays
+ *	connected.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -41,7 +41,7 @@ test-all: ## the same with more variations, and the base side of every base
 test: export TIER = test
 test-all: export TIER = all
 # The debug kernels come last. With MINUTES nothing is begun after half of them, as the tests
-# take their time, too; tests/30-boots.t skips what is LEFT.
+# take their time, too; they skip what is LEFT.
 test test-all: deps
 	left=; \
 	for part in $(BASES:%=%:base,patched) $(BASES:%=%:debug); do \

@@ -82,6 +82,7 @@ b4_am()
 
 for base in "${bases[@]}"; do
 	use "$base"
+	! left "make send" || continue
 	real=$OUT OUT=$scratch/$base
 	tree "$real/tree" "$OUT/tree"
 	patches=$(in_tree rev-list --count upstream..series)

@@ -101,20 +101,20 @@ static int listen_to_it(void)
 	return err ?: kernel_listen(listener, 4);
 }
 
-/* Whether the other end of the connection that was made last is closed */
+/* Whether the other end of the connection that was made last is closed; it can be on its way yet */
 static bool closes(void)
 {
-	struct socket *socket;
+	struct socket *socket = NULL;
 	bool closed = false;
 	unsigned int ms;
 
-	if (kernel_accept(listener, &socket, O_NONBLOCK))
-		return false;
 	for (ms = 0; ms < WAIT_MS && !closed; ms += 20) {
-		closed = READ_ONCE(socket->sk->sk_state) == TCP_CLOSE_WAIT;
+		if (socket || !kernel_accept(listener, &socket, O_NONBLOCK))
+			closed = READ_ONCE(socket->sk->sk_state) == TCP_CLOSE_WAIT;
 		msleep(20);
 	}
-	sock_release(socket);
+	if (socket)
+		sock_release(socket);
 	return closed;
 }
 

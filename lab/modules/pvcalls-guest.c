@@ -95,7 +95,7 @@ static int listen_to_it(void)
 	rtnl_unlock();
 	if (!err)
 		err = sock_create_kern(&init_net, AF_INET, SOCK_STREAM, 0, &listener);
-	/* The type of an address is another one since Linux 6.19 */
+	/* The type of an address differs from base to base */
 	if (!err)
 		err = kernel_bind(listener, (void *)&addr, sizeof(addr));
 	return err ?: kernel_listen(listener, 4);

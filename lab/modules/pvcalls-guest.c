@@ -39,6 +39,13 @@
 #define NO_REF		0xfffff
 #define NO_PORT		(MAX_PORTS - 1)
 
+/* What the backend connects to */
+static struct sockaddr_in address = {
+	.sin_family = AF_INET,
+	.sin_addr.s_addr = cpu_to_be32(INADDR_LOOPBACK),
+	.sin_port = cpu_to_be16(TCP_PORT),
+};
+
 static struct xen_pvcalls_front_ring commands;
 static struct socket *listener;
 static int command_port;
@@ -56,20 +63,11 @@ static int load_backend(void)
 	return call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
 }
 
-static bool backend_becomes(int wanted)
+static bool connect_backend(int ref)
 {
 	unsigned int ms;
 	int state = 0;
 
-	for (ms = 0; ms < WAIT_MS && state != wanted; ms += 20) {
-		xenbus_scanf(XBT_NIL, BACKEND, "state", "%d", &state);
-		msleep(20);
-	}
-	return state == wanted;
-}
-
-static bool connect_backend(int ref)
-{
 	xenbus_printf(XBT_NIL, FRONTEND, "port", "%d", command_port);
 	xenbus_printf(XBT_NIL, FRONTEND, "ring-ref", "%d", ref);
 	xenbus_printf(XBT_NIL, FRONTEND, "state", "%d", XenbusStateInitialised);
@@ -77,17 +75,15 @@ static bool connect_backend(int ref)
 	xenbus_printf(XBT_NIL, BACKEND, "frontend-id", "%d", DOM0);
 	/* The last: a device is there with its state */
 	xenbus_printf(XBT_NIL, BACKEND, "state", "%d", XenbusStateInitialising);
-	return backend_becomes(XenbusStateConnected);
+	for (ms = 0; ms < WAIT_MS && state != XenbusStateConnected; ms += 20) {
+		xenbus_scanf(XBT_NIL, BACKEND, "state", "%d", &state);
+		msleep(20);
+	}
+	return state == XenbusStateConnected;
 }
 
-/* What the backend connects to */
 static int listen_to_it(void)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons(TCP_PORT),
-	};
 	int err;
 
 	rtnl_lock();
@@ -97,7 +93,7 @@ static int listen_to_it(void)
 		err = sock_create_kern(&init_net, AF_INET, SOCK_STREAM, 0, &listener);
 	/* The type of an address differs from base to base */
 	if (!err)
-		err = kernel_bind(listener, (void *)&addr, sizeof(addr));
+		err = kernel_bind(listener, (void *)&address, sizeof(address));
 	return err ?: kernel_listen(listener, 4);
 }
 
@@ -143,13 +139,10 @@ static int connect_socket(u64 id, grant_ref_t ref, evtchn_port_t port)
 {
 	struct xen_pvcalls_request request = {
 		.cmd = PVCALLS_CONNECT,
-		.u.connect = { .id = id, .len = sizeof(struct sockaddr_in), .ref = ref, .evtchn = port },
+		.u.connect = { .id = id, .len = sizeof(address), .ref = ref, .evtchn = port },
 	};
-	struct sockaddr_in *addr = (void *)request.u.connect.addr;
 
-	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	addr->sin_port = htons(TCP_PORT);
+	memcpy(request.u.connect.addr, &address, sizeof(address));
 	return ask(&request);
 }
 

@@ -10,7 +10,7 @@
 # Half of what it does uses one CPU only
 for base in "${bases[@]}"; do
 	use "$base"
-	! left check || continue
+	! is_left patched || { skip_left "$BASE: check" "$BASE"; continue; }
 	{ lab/check > "$scratch/$BASE" 2>&1 < /dev/null; echo $? > "$scratch/$BASE.rc"; } &
 done
 wait

@@ -52,12 +52,12 @@ skips()
 }
 
 # boots SIDE: what was booted of it
-boots() { [[ " ${LEFT:-} " == *" $BASE:"?(*,)"$1"?(,*)" "* ]] || lab/boots "$1" "$TIER"; }
+boots() { is_left "$1" || lab/boots "$1" "$TIER"; }
 
 nr() { sed -n 's/^# nr_irqs: //p' "$OUT/$1/logs/$2.ktap"; }
 
 for part in ${LEFT:-}; do
-	skip "${part/:/ }" "not begun within half of MINUTES; make test BASES=${part%:*}"
+	skip_left "${part/:/ }" "${part%:*}"
 done
 for base in "${bases[@]}"; do
 	use "$base"

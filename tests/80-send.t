@@ -82,7 +82,7 @@ b4_am()
 
 for base in "${bases[@]}"; do
 	use "$base"
-	! left "make send" || continue
+	! is_left patched || { skip_left "$BASE: make send" "$BASE"; continue; }
 	real=$OUT OUT=$scratch/$base
 	tree "$real/tree" "$OUT/tree"
 	patches=$(in_tree rev-list --count upstream..series)

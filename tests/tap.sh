@@ -70,12 +70,10 @@ ok()
 skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
 plan() { echo "1..$n"; }
 
-# left NAME: BASE was left out for want of time, and so is what comes now
-left()
-{
-	[[ " ${LEFT:-} " == *" $BASE:base,patched "* ]] &&
-		skip "$BASE: $1" "not begun within half of MINUTES; make test BASES=$BASE"
-}
+# is_left SIDE: for want of time that of BASE was neither built nor booted
+is_left() { [[ " ${LEFT:-} " == *" $BASE:"?(*,)"$1"?(,*)" "* ]]; }
+# skip_left NAME BASE: and so is that
+skip_left() { skip "$1" "not begun within half of MINUTES; make test BASES=$2"; }
 
 # run COMMAND...: run it with its output in $scratch/output; the exit code in $rc
 run()

@@ -173,4 +173,20 @@ ok $? "git am stops in the middle"
 run lab/check
 [ $rc = 1 ] && said 'lab_unused' && ! said '^check: (x86_64|i386),|^- am:'
 ok $? "again: the same, and nothing is built"
+
+# Mail ends the changelog where a diff begins
+GIT_INDEX_FILE=$scratch/index add $file <<< '
+/* Nothing wrong here either. */'
+GIT_INDEX_FILE=$scratch/index commit 'lab: unmailable
+
+diff --git a/gone b/gone
+--- a/gone
++++ b/gone
+@@ -1 +1 @@
+-1
++2'
+sed -i /^refused/!d "$scratch/rows"
+TIER='test' run lab/check
+[ $rc = 1 ] && said '^- am: "lab: unmailable": error: gone: '
+ok $? "am finds mails that do not apply"
 plan

@@ -124,6 +124,8 @@ cp "$real/selftests.cpio.gz" "$OUT/"
 cp "$real"/patched/{bzImage,modules.cpio.gz} "$OUT/patched/"
 run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
 fails_with 3 "native: a splat: Kernel panic.*" "a kernel that panics"
+run env ENV=native SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent panic=0" lab/boot
+fails_with 3 "native: silent for a minute after a splat, ended" "a kernel that panics, and stands still"
 run env ENV=native SIDE=patched KARGS=lab.shell LIMIT=10 lab/boot
 fails_with 3 "native: still running after 10 s, ended" "a machine that hangs"
 said "no verdict" && [ "$(cat "$OUT/patched/logs/native.verdict")" = error ]

@@ -130,6 +130,10 @@ run env ENV=native SIDE=patched KARGS=lab.shell LIMIT=10 lab/boot
 fails_with 3 "native: still running after 10 s, ended" "a machine that hangs"
 said "no verdict" && [ "$(cat "$OUT/patched/logs/native.verdict")" = error ]
 ok $? "no verdict is an error"
+run env ENV=native SIDE=patched RUN=irq-probe KARGS=sysctl.kernel.tainted=512 lab/boot
+fails_with 3 "native: no verdict: Bail out! the kernel is tainted, 512" "a kernel that has warned, but not on the console"
+run env ENV=native SIDE=patched RUN=irq-probe KARGS="printk.ignore_loglevel=0 loglevel=0" lab/boot
+fails_with 3 "native: the console is not complete" "a console without the last words of the kernel"
 run env ENV=guest-pv SIDE=patched KARGS="rdinit=/nonexistent init=/nonexistent" lab/boot
 fails_with 3 "guest-pv: a splat: \(guest\).*Kernel panic" "a guest that panics"
 run env ENV=native SIDE=patched XEN=/dev/null LIMIT=60 KARGS=panic=oops lab/boot

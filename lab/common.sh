@@ -57,7 +57,8 @@ reap()
 	child=
 }
 trap reap EXIT
-trap 'exit 130' INT TERM HUP
+# Once: make passes a signal on that the whole group has had, and it would end reap
+trap 'trap "" INT TERM HUP; exit 130' INT TERM HUP
 
 # logged LOG WHAT STATUS COMMAND...: run the command with its output in LOG, and
 # say every 5 seconds how far it is, with what the function STATUS prints.

@@ -49,11 +49,14 @@ child='' sleeper=
 reap()
 {
 	# A shell that was forked to become sleep may have the traps yet, which it must not run
-	[ -z "$sleeper" ] || { kill -KILL "$sleeper"; wait "$sleeper"; } 2>/dev/null || :
+	[ -z "$sleeper" ] || { kill -KILL "$sleeper" && wait "$sleeper"; } 2>/dev/null || :
 	sleeper=
 	[ -n "$child" ] || return 0
 	kill -TERM -- "-$child" 2>/dev/null || kill -TERM "$child" 2>/dev/null || :
 	wait "$child" 2>/dev/null || :
+	# A make that has had a signal can wait for ever for its own children
+	for _ in {1..20}; do kill -0 -- "-$child" 2>/dev/null || break; sleep 0.1 9>&-; done
+	kill -KILL -- "-$child" 2>/dev/null || :
 	child=
 }
 trap reap EXIT

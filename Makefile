@@ -124,9 +124,9 @@ selftests: ## build and install the kernel's selftests of Xen
 selftests: tree
 	lab/selftests
 
-boots: ## boot SIDE in every environment, two at a time
+boots: ## boot SIDE in every environment, two at a time, all of them
 boots: rootfs selftests
-	$(MAKE) -j2 $(BOOTS)
+	$(MAKE) -k -j2 $(BOOTS)
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
 # a splat, ends it here where the patched kernel is booted. $(2) is how the names of the boots

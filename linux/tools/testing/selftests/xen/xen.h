@@ -115,7 +115,7 @@ static inline unsigned long number_in(const char *path)
 	return strtoul(slurp(path, buf, sizeof(buf)), NULL, 10);
 }
 
-/* Return something that grows with each splat of the kernel */
+/* Return what a splat changes: the first bad page or soft lockup, each of the others */
 static inline unsigned long splats(void)
 {
 	return number_in("/sys/kernel/warn_count") + number_in("/sys/kernel/oops_count") +

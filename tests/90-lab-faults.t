@@ -36,6 +36,31 @@ fails_with 1 "QEMU failed, exit 137: .*its command line: " "QEMU is killed: that
 [ -z "$(find "$OUT/patched/logs" -name 'native.[kv]*' -o -name 'native.??????')" ]
 ok $? "QEMU is killed: no verdict, and nothing half-made"
 
+# As by a terminal that is closed: each process has the signal, those that are about to end, too
+cat > "$scratch/long" <<'EOF'
+. lab/common.sh
+status() { sleep 0.05; }
+logged "$1" "a long command" status tail -f "$1"
+EOF
+groups=()
+for i in {1..24}; do
+	setsid bash "$scratch/long" "$scratch/log.$i" 2> /dev/null &
+	groups+=($!)
+done
+sleep 4.9
+for group in "${groups[@]}"; do
+	kill -TERM -- "-$group"
+	sleep 0.01
+done
+for _ in {1..100}; do
+	mapfile -t left < <(pgrep -f "$scratch/log")
+	[ "${#left[@]}" != 0 ] || break
+	sleep 0.1
+done
+[ "${#left[@]}" = 0 ] || kill -KILL "${left[@]}"
+[ "${#left[@]}" = 0 ]
+ok $? "24 groups of processes are ended at a sign of life: none is left"
+
 # Two at once
 env ENV=native SIDE=patched lab/boot > "$scratch/first" 2>&1 &
 boot=$!

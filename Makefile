@@ -129,7 +129,7 @@ boots: rootfs selftests
 	$(MAKE) -k -j2 $(BOOTS)
 
 # What failed inside is for the table and for the tests to judge; no verdict, or
-# a splat, ends it here where the patched kernel is booted. $(2) is how the names of the boots
+# a splat, is a failure here where the patched kernel is booted. $(2) is how the names of the boots
 # begin, $(3) another kernel that they need.
 define boots_of
 $(OUT)/$(1)/logs/$(2)%.ktap: $(OUT)/$(1)/bzImage $(3) \

@@ -8,7 +8,7 @@
  * ENOMEM, or the kernel kills it, which is what it is there for.
  *
  * In:	CHANNELS, more than fit into REST_KB of memory. /proc, /sys and /dev must be
- *	mounted. Nobody else may bind ports.
+ *	mounted. Nobody else may bind ports. Its oom_score_adj is -1000, as lab/init has it.
  *
  * Out:	KTAP on standard output. For each cycle, how many channels were bound and
  *	what ended it; "# memory: N kB", what the second half of the cycles left.
@@ -31,7 +31,6 @@
 static void __attribute__((noreturn)) take_memory(int ready)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	put("/proc/self/oom_score_adj", "-1000");
 	while (meminfo_kb("MemAvailable") > REST_KB) {
 		char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			       -1, 0);
@@ -78,7 +77,6 @@ int main(int argc, char **argv)
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (binding == MAP_FAILED)
 		die("memory");
-	put("/proc/self/oom_score_adj", "-1000");
 	/* Nobody reads the list of all processes, and the console is slow */
 	put("/proc/sys/vm/oom_dump_tasks", "0");
 	spare = open_evtchn();

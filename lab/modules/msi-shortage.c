@@ -6,8 +6,9 @@
  * usage: insmod msi-shortage.ko
  *
  * An MSI that is requested gets the first port of a page of the table of ports, so that
- * the allocation of that page is one of those that fail. The request goes through then,
- * as genirq does not care; it is what frees the MSI that must not be surprised.
+ * the allocation of that page is one of those that fail. A request that goes through has
+ * the port, also if it leaves the MSI disabled (IRQF_NO_AUTOEN); when it is freed, the
+ * port is closed.
  *
  * In:	QEMU's e1000e, which its driver loses. The kernel has CONFIG_FAILSLAB and
  *	CONFIG_FAIL_PAGE_ALLOC, as lab/init sets them up.
@@ -24,6 +25,8 @@
 
 #define E1000E		0x10d3
 #define VECTORS		3
+
+static DECLARE_BITMAP(taken, MAX_PORTS);
 
 /* The pirq that Xen gives to the next MSI of @card, or an error */
 static int next_pirq(struct pci_dev *card)
@@ -61,10 +64,10 @@ static void walk_setups(struct pci_dev *card, const char *kind, int vectors, uns
 	       before);
 }
 
-static void walk_requests(struct pci_dev *card)
+static void walk_requests(struct pci_dev *card, const char *kind, unsigned long flags)
 {
-	static DECLARE_BITMAP(taken, MAX_PORTS);
-	struct walk walk = { .kind = "request" };
+	struct walk walk = { .kind = kind };
+	unsigned int portless = 0;
 	static int cookie;
 
 	while (next_fault(&walk)) {
@@ -74,15 +77,17 @@ static void walk_requests(struct pci_dev *card)
 			break;
 		irq = pci_irq_vector(card, 0);
 		arm_fault(walk.nth, false);
-		rc = request_irq(irq, ignore, 0, KBUILD_MODNAME, &cookie);
+		rc = request_irq(irq, ignore, flags, KBUILD_MODNAME, &cookie);
 		count_fault(&walk, rc);
-		if (!rc)
+		if (!rc) {
+			portless += lowest_free_port() == port;
 			free_irq(irq, &cookie);
+		}
 		pci_free_irq_vectors(card);
 		count_left(&walk, port);
 	}
 	report_walk(&walk);
-	give_ports(taken);
+	result_of(&walk, !portless, "has_its_port", portless, "have not");
 }
 
 static int __init msi_shortage_init(void)
@@ -106,7 +111,9 @@ static int __init msi_shortage_init(void)
 
 	walk_setups(card, "msi", 1, PCI_IRQ_MSI);
 	walk_setups(card, "msix", VECTORS, PCI_IRQ_MSIX);
-	walk_requests(card);
+	walk_requests(card, "request", 0);
+	walk_requests(card, "disabled", IRQF_NO_AUTOEN);
+	give_ports(taken);
 	pr_info("1..%u\n", test_nr);
 
 	pci_disable_device(card);

@@ -8,7 +8,7 @@
  * An MSI that is requested gets the first port of a page of the table of ports, so that
  * the allocation of that page is one of those that fail. A request that goes through has
  * the port, also if it leaves the MSI disabled (IRQF_NO_AUTOEN); when it is freed, the
- * port is closed.
+ * port is closed. An MSI that comes while it is disabled is there when it is enabled.
  *
  * In:	QEMU's e1000e, which its driver loses. The kernel has CONFIG_FAILSLAB and
  *	CONFIG_FAIL_PAGE_ALLOC, as lab/init sets them up.
@@ -25,6 +25,13 @@
 
 #define E1000E		0x10d3
 #define VECTORS		3
+
+/* Registers of the e1000e, and the one of its interrupts that is raised */
+#define ICR		0xc0
+#define ICS		0xc8
+#define IMS		0xd0
+#define IMC		0xd8
+#define LSC		BIT(2)
 
 static DECLARE_BITMAP(taken, MAX_PORTS);
 
@@ -90,6 +97,48 @@ static void walk_requests(struct pci_dev *card, const char *kind, unsigned long 
 	result_of(&walk, !portless, "has_its_port", portless, "have not");
 }
 
+static irqreturn_t count(int irq, void *came)
+{
+	WRITE_ONCE(*(unsigned int *)came, *(unsigned int *)came + 1);
+	return IRQ_HANDLED;
+}
+
+static void raise_disabled(struct pci_dev *card)
+{
+	void __iomem *regs = pci_iomap(card, 0, 0);
+	unsigned int came = 0, early = 0, ms;
+	int irq, rc = -ENOMEM;
+
+	if (!regs)
+		goto out;
+	rc = pci_alloc_irq_vectors(card, 1, 1, PCI_IRQ_MSI);
+	if (rc < 0)
+		goto unmap;
+	irq = pci_irq_vector(card, 0);
+	rc = request_irq(irq, count, IRQF_NO_AUTOEN, KBUILD_MODNAME, &came);
+	if (rc)
+		goto free_vectors;
+
+	writel(LSC, regs + IMS);
+	writel(LSC, regs + ICS);
+	msleep(100);
+	early = READ_ONCE(came);
+	enable_irq(irq);
+	for (ms = 0; ms < SETTLE_MS && !READ_ONCE(came); ms += 20)
+		msleep(20);
+	writel(~0, regs + IMC);
+	readl(regs + ICR);
+	free_irq(irq, &came);
+
+free_vectors:
+	pci_free_irq_vectors(card);
+unmap:
+	pci_iounmap(card, regs);
+out:
+	result(!early && came, "disabled.keeps_an_msi", "%u came before it was enabled, %u in all: %d",
+	       early, came, rc);
+}
+
 static int __init msi_shortage_init(void)
 {
 	struct pci_dev *card = pci_get_device(PCI_VENDOR_ID_INTEL, E1000E, NULL);
@@ -113,6 +162,7 @@ static int __init msi_shortage_init(void)
 	walk_setups(card, "msix", VECTORS, PCI_IRQ_MSIX);
 	walk_requests(card, "request", 0);
 	walk_requests(card, "disabled", IRQF_NO_AUTOEN);
+	raise_disabled(card);
 	give_ports(taken);
 	pr_info("1..%u\n", test_nr);
 

@@ -6,7 +6,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 $(if $(filter 1,$(V)),,$(eval .SILENT:))
 
@@ -133,7 +132,7 @@ boots: rootfs selftests
 # begin, $(3) another kernel that they need.
 define boots_of
 $(OUT)/$(1)/logs/$(2)%.ktap: $(OUT)/$(1)/bzImage $(3) \
-		$(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/boot
+		$(OUT)/selftests.cpio.gz $(ROOTFS) lab/environments lab/variations lab/splats lab/boot
 	SIDE=$(1) ENV=$(2)$$* lab/boot || { [ $$$$? != 2 ] && \
 		grep -qsxE '$(if $(filter base,$(1)),fail|error|crash,fail)' $(OUT)/$(1)/logs/$(2)$$*.verdict; }
 endef
@@ -160,13 +159,14 @@ bench: export TIER = bench
 scale: ## the same for all event channels that there are
 scale: export TIER = scale
 bench scale: deps
+	$(if $(COMPARE),install -D -m 644 $(COMPARE) build/compare.txt)
 	for base in $(BASES); do \
 		for side in base patched; do \
 			$(MAKE) BASE=$$base SIDE=$$side kernel boots; \
 			BASE=$$base OUT=$(CURDIR)/build/$$base$(TREE) SIDE=$$side bench/sizes; done; done
 	bench/collect
 	bench/report
-	$(if $(COMPARE),bench/compare $(COMPARE),bench/judge bench/goals build/bench.txt)
+	$(if $(COMPARE),bench/compare build/compare.txt,bench/judge bench/goals build/bench.txt)
 
 check: ## every commit of BASE: checkpatch, kernel-doc, coccinelle, and each row of lab/check.configs
 check: export TIER = all
@@ -174,7 +174,9 @@ check: deps tree
 	lab/check
 
 clean: ## remove what was built, keep sources and the cache
-	rm -rf build/*/{base,patched,debug,kasan,kcsan,series,send,b4,b4-cover,package,check,selftests*,*.md} build/xen
+	rm -rf build/*/{base,patched,debug,kasan,kcsan,series,send,b4,b4-cover,package,check,selftests*,*.md} build/xen \
+		build/{rootfs,test}.??????
 
 distclean: ## remove everything that was made, the cache too
-	rm -rf build $(CACHE)
+	rm -rf build "$(CACHE)"/{apt,ccache,check,src,steps,dom0-*,*.lock}
+	! [ -d "$(CACHE)" ] || rmdir --ignore-fail-on-non-empty "$(CACHE)"

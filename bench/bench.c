@@ -27,8 +27,6 @@
  * Exit:	0 every test passed, 1 one failed, 2 a prerequisite is missing ("Bail out!"
  *	says which).
  */
-#include <poll.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <x86intrin.h>
@@ -131,14 +129,10 @@ static void calibrate(void)
 /* The kernel says when it starts init, in microseconds: a thousand instructions each */
 static void boot(void)
 {
-	int size = klogctl(10, NULL, 0);
-	char *log = calloc(1, size + 1), *line, *p;
+	const char *log = boot_log(), *p = strstr(log, "Run /init as init process"), *line;
 	double seconds = 0;
 	bool known;
 
-	if (!log || klogctl(3, log, size) < 0)
-		die("kernel log");
-	p = strstr(log, "Run /init as init process");
 	for (line = p; line && line > log && line[-1] != '\n'; line--)
 		;
 	p = line ? strchr(line, '[') : NULL;
@@ -382,14 +376,7 @@ static void measure_event(unsigned int channels, struct pair pair)
 /* What the kernel has of a channel is in slabs and in per-CPU memory */
 static uint64_t kernel_bytes(void)
 {
-	char buf[8192], *slab, *percpu;
-
-	slurp("/proc/meminfo", buf, sizeof(buf));
-	slab = strstr(buf, "SUnreclaim:");
-	percpu = strstr(buf, "Percpu:");
-	if (!slab || !percpu)
-		die("/proc/meminfo");
-	return 1024 * (strtoull(slab + 11, NULL, 10) + strtoull(percpu + 7, NULL, 10));
+	return 1024 * (meminfo_kb("SUnreclaim") + meminfo_kb("Percpu"));
 }
 
 int main(int argc, char **argv)

@@ -191,7 +191,7 @@ int main(int argc, char **argv)
 	spare = open_evtchn();
 
 	/* Stays bound, so it counts; the VIRQ's IRQ does not */
-	nr_irqs = count_irqs() + 1;
+	nr_irqs = settled_irqs() + 1;
 	remote = bind_channel(spare);
 	if (remote < 0)
 		die("remote port");

@@ -130,6 +130,9 @@ set_mirrors()
 	[ "${MIRROR:-}" ] || security=$(awk -v s="$security" '/\/debian-security$/ { s = $0 } END { print s }' <<< "$uris")
 }
 
+# out_of BASE: where its results are, or those of a kernel tree of one's own
+out_of() { echo "$build/$1${LINUX:+-$(basename "$LINUX")}"; }
+
 # base_row NAME: set base_suites, base_pattern, base_verified, base_test and base_stress from the file bases
 base_row()
 {

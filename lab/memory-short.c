@@ -65,6 +65,7 @@ static void __attribute__((noreturn)) bind_all(unsigned int asked, struct bindin
 int main(int argc, char **argv)
 {
 	unsigned int asked, cycle, irqs, wrong_end = 0, irqs_left = 0, not_again = 0, killed = 0;
+	unsigned int none = 0;
 	char cycles[CYCLES][64];
 	struct binding *binding;
 	unsigned long memory = 0;
@@ -105,6 +106,7 @@ int main(int argc, char **argv)
 			killed++;
 		else if (status || binding->err != ENOMEM)
 			wrong_end++;
+		none += !binding->bound;
 		/* Who reads it needs memory, too: it is said in the end */
 		snprintf(cycles[cycle], sizeof(cycles[cycle]), "%u channels, %s", binding->bound,
 			 WIFSIGNALED(status) ? "killed" : strerror(binding->err));
@@ -128,8 +130,9 @@ int main(int argc, char **argv)
 	for (cycle = 0; cycle < CYCLES; cycle++)
 		printf("# cycle %u: %s\n", cycle + 1, cycles[cycle]);
 	printf("# memory: %ld kB\n", lost);
-	result(!wrong_end, "short.ends", "%u of %u neither ENOMEM nor killed, %u killed",
-	       wrong_end, CYCLES, killed);
+	result(!wrong_end && !none, "short.ends",
+	       "%u of %u neither ENOMEM nor killed, %u killed, %u without a channel",
+	       wrong_end, CYCLES, killed, none);
 	result(!not_again, "short.again", "%u times no event to a new channel", not_again);
 	result(!irqs_left, "end.irqs", "%u at the start, %u times others", irqs, irqs_left);
 	result(port_after == port, "end.ports", "the lowest free one was %d, is %d", port,

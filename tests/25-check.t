@@ -8,17 +8,20 @@
 
 [ "$TIER" = all ] || TIER='test'
 # Half of what it does uses one CPU only
+declare -A check
 for base in "${bases[@]}"; do
 	use "$base"
 	! is_left patched || { skip_left "$BASE: check" "$BASE"; continue; }
-	{ lab/check > "$scratch/$BASE" 2>&1 < /dev/null; echo $? > "$scratch/$BASE.rc"; } &
+	lab/check > "$scratch/$BASE" 2>&1 < /dev/null &
+	check[$base]=$!
 done
-wait
 for base in "${bases[@]}"; do
 	use "$base"
-	[ -e "$scratch/$BASE.rc" ] || continue
+	[ "${check[$base]:-}" ] || continue
+	rc=0
+	wait "${check[$base]}" || rc=$?
 	cp "$scratch/$BASE" "$scratch/output"
-	ok "$(cat "$scratch/$BASE.rc")" "$BASE: check"
+	ok $rc "$BASE: check"
 	# What was skipped, and why, is part of the result
 	sed -n 's/^| \([^ ]*\) .* \(skipped: .*\) |$/# \1 \2/p' "$OUT/check/report.md"
 done

@@ -11,13 +11,9 @@ repo=$scratch/repo
 mkdir "$repo"
 cp -a lab patches bases "$repo/"
 
-server=
-stop() { [ -z "$server" ] || { kill "$server"; wait "$server"; server=; } 2> /dev/null; }
-trap 'stop; rm -rf "$scratch"' EXIT
 box=$scratch/box
 port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 aiosmtpd -n -c aiosmtpd.handlers.Mailbox "$box" -l "127.0.0.1:$port" > "$scratch/server.log" 2>&1 &
-server=$!
 for ((i = 0; i < 100; i++)); do
 	! : 2> /dev/null < "/dev/tcp/127.0.0.1/$port" || break
 	sleep 0.1
@@ -189,7 +185,7 @@ ok $? "an empty git configuration: the dry run says that nothing is signed off"
 really V=3
 fails_with 1 "it is not signed off: git config" "and REALLY=1 refuses"
 unset GIT_CONFIG_COUNT
-stop
+end_jobs
 really V=3
 fails_with 1 "cannot send: .* log: " "no mail server"
 [ ! -e "$repo/sent/$BASE/v3" ] && [ ! "$(mails)" ]

@@ -12,9 +12,9 @@ mkdir -p "$OUT/patched"
 cp "$real/selftests.cpio.gz" "$OUT/"
 cp "$real"/patched/{bzImage,modules.cpio.gz} "$OUT/patched/"
 
-server='' full=$scratch/full
+full=$scratch/full
 mkdir "$full"
-trap '[ -z "$server" ] || kill $server; umount "$full" 2> /dev/null; rm -rf "$scratch"' EXIT
+trap 'end_jobs; umount "$full" 2> /dev/null; rm -rf "$scratch"' EXIT
 
 # wait_for_linux OUT: until it is booting there
 wait_for_linux()
@@ -42,14 +42,14 @@ cat > "$scratch/long" <<'EOF'
 status() { sleep 0.05; }
 logged "$1" "a long command" status tail -f "$1"
 EOF
-groups=()
+groups=() hit=0
 for i in {1..24}; do
 	setsid bash "$scratch/long" "$scratch/log.$i" 2> /dev/null &
 	groups+=($!)
 done
 sleep 4.9
 for group in "${groups[@]}"; do
-	kill -TERM -- "-$group"
+	! kill -TERM -- "-$group" || hit=$((hit + 1))
 	sleep 0.01
 done
 for _ in {1..100}; do
@@ -58,7 +58,7 @@ for _ in {1..100}; do
 	sleep 0.1
 done
 [ "${#left[@]}" = 0 ] || kill -KILL "${left[@]}"
-[ "${#left[@]}" = 0 ]
+[ $hit = 24 ] && [ "${#left[@]}" = 0 ]
 ok $? "24 groups of processes are ended at a sign of life: none is left"
 
 # Two at once
@@ -134,12 +134,16 @@ fails_with 124 "waiting for another run that holds .*/out/patched/kernel.lock" \
 	"two kernels in one source: one waits for the other"
 
 # Nothing is left to build and boot of this tier
-make TIER=make > "$scratch/first" 2>&1 &
-first=$!
-run make TIER=make
-wait $first && [ $rc = 0 ] && diff <(grep -v : "$scratch/first") <(grep -v : "$scratch/output") > "$scratch/diff" &&
-	said '^dom0-pv .*pass'
-ok $? "two make at once: both end well, with the same table"
+if [ "$(lab/boots base "$TIER")" ]; then
+	make TIER=make > "$scratch/first" 2>&1 &
+	first=$!
+	run make TIER=make
+	wait $first && [ $rc = 0 ] && diff <(grep -v : "$scratch/first") <(grep -v : "$scratch/output") > "$scratch/diff" &&
+		said '^dom0-pv .*pass'
+	ok $? "two make at once: both end well, with the same table"
+else
+	skip "two make at once" "make $TIER builds no base side of $BASE"
+fi
 
 upstream=$scratch/linux
 sparse "$real/tree" "$upstream" /Kbuild /Makefile
@@ -253,7 +257,6 @@ os.rename(port_file + ".new", port_file)
 server.serve_forever()
 EOF
 python3 "$scratch/mirror.py" "$cache/apt/$BASE/lists" "$cache/src/$tarball" "$scratch/port" 2> "$scratch/mirror.log" &
-server=$!
 for _ in $(seq 600); do
 	[ ! -e "$scratch/port" ] || break
 	sleep 0.1

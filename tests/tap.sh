@@ -15,7 +15,14 @@ export BASE=${BASE:-6.1} TIER=${TIER:-make}
 cd "$top" || exit 1
 mkdir -p build
 scratch=$(mktemp -d "$top/build/test.XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
+# What is in the background does not get the signals of a terminal
+end_jobs()
+{
+	local jobs
+	mapfile -t jobs < <(jobs -p)
+	[ ${#jobs[@]} = 0 ] || { kill "${jobs[@]}"; wait; } 2> /dev/null
+}
+trap 'end_jobs; rm -rf "$scratch"' EXIT
 n=0
 
 # use BASE: its tree, kernels and boots from now on

@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(irqs, each_channel_has_one, 800)
 		ASSERT_LT(0, bound);
 		if (bound < nr) {
 			EXPECT_EQ(-ENOSPC, port);
-			/* Xen looks for a free port first, and then at the other end, which 0 never is */
+			/* Xen looks for a free port before it looks at the other end */
 			EXPECT_EQ(-ENOSPC, bind_interdomain(self->file.fd, DOMID_SELF, 0));
 		}
 		TH_LOG("round %u: %u of %u channels, up to port %u", round + 1, bound, nr, highest);

@@ -138,16 +138,23 @@ static inline void take_cpu1_offline(void)
 static inline unsigned long meminfo_kb(const char *key)
 {
 	FILE *f = fopen("/proc/meminfo", "r");
-	unsigned long kb, found = 0;
+	unsigned long kb, value = 0;
+	bool found = false;
 	char name[64];
 
 	if (!f)
 		die("/proc/meminfo");
 	while (fscanf(f, "%63[^:]: %lu%*[^\n]\n", name, &kb) == 2)
-		if (!strcmp(name, key))
-			found = kb;
+		if (!strcmp(name, key)) {
+			value = kb;
+			found = true;
+		}
 	fclose(f);
-	return found;
+	if (!found) {
+		errno = ENODATA;
+		die(key);
+	}
+	return value;
 }
 
 /* Memory of the kernel that comes and goes with channels, in kB */

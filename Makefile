@@ -21,7 +21,7 @@ TREE := $(if $(LINUX),-$(notdir $(abspath $(LINUX))))
 OUT := $(CURDIR)/build/$(BASE)$(TREE)
 export BASE BASES SIDE TIER ENV CACHE OUT LINUX XEN ACCEL V VCPUS ASK KARGS MIRROR RFC SEND REALLY
 
-SIDES := kasan kcsan debug base patched
+SIDES := base patched kasan kcsan debug
 ROOTFS := build/xen/guest.cpio.gz
 # Two at a time: one of those that boot machines and compose trees, one of the others
 PROVE_RULES := --rules='seq=tests/{20,50,60,90}*.t' --rules='seq=**'
@@ -59,8 +59,8 @@ stress: deps
 	for base in $(BASES); do $(MAKE) BASE=$$base tested counts; done
 	prove --timer tests/30-boots.t
 
-# Every kernel built and booted that TIER has of BASE. Those of the slow kernels come first,
-# and of the base side, which can stand still until its limit, or one would be left at the end.
+# Every kernel built and booted that TIER has of BASE. The base side comes first, as it can stand
+# still until its limit, and the longest boot of all second, or one would be left at the end.
 tested:
 	for side in $(SIDES); do \
 		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel; done

@@ -109,4 +109,20 @@ static inline bool irqs_become(unsigned int nr)
 	return count_irqs() == nr;
 }
 
+/* The number of IRQs, once it has not changed for a second: those of a process outlive it */
+static inline unsigned int settled_irqs(void)
+{
+	unsigned int nr = count_irqs(), ms, same = 0;
+
+	for (ms = 0; ms < SETTLE_MS && same < 10; ms += 100) {
+		unsigned int now;
+
+		msleep(100);
+		now = count_irqs();
+		same = now == nr ? same + 1 : 0;
+		nr = now;
+	}
+	return nr;
+}
+
 #endif

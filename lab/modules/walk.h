@@ -27,7 +27,7 @@ struct walk {
 static bool next_fault(struct walk *walk)
 {
 	if (!walk->nth) {
-		walk->irqs = count_irqs();
+		walk->irqs = settled_irqs();
 		walk->hit = true;
 	}
 	return walk->hit && ++walk->nth < MAX_FAULTS;

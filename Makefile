@@ -60,7 +60,7 @@ stress: deps
 	prove --timer tests/30-boots.t
 
 # Every kernel built and booted that TIER has of BASE. The base side comes first, as it can stand
-# still until its limit, and the longest boot of all second, or one would be left at the end.
+# still until its limit, then patched, which has the longest boot: it would be left at the end.
 tested:
 	for side in $(SIDES); do \
 		[ -z "$$(lab/boots $$side $(TIER))" ] || $(MAKE) SIDE=$$side kernel; done
